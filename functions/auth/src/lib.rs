@@ -1,0 +1,19 @@
+//! Registration, sign-in and tokens: the only function that holds the signing key.
+
+mod jwks;
+mod login;
+mod logout;
+mod password;
+mod refresh;
+mod register;
+mod tokens;
+
+tollgate_platform::routes! {
+    post "/auth/register" => register::register;
+    post "/auth/login" => login::login;
+    post "/auth/refresh" => refresh::refresh;
+    post "/auth/logout" => logout::logout;
+    get "/auth/.well-known/jwks.json" => jwks::jwks;
+}
+
+tollgate_platform::fetch_entry!();

@@ -1,0 +1,77 @@
+//! Passwords: argon2id.
+
+use argon2::{
+    Algorithm, Argon2, Params, Version,
+    password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString},
+};
+use tollgate_platform::{Problem, log, random};
+
+/// 19 MiB, two passes, one lane: OWASP's recommendation for argon2id, about 45 ms here.
+/// <https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html>
+const MEMORY_KIB: u32 = 19_456;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+fn argon2id() -> Result<Argon2<'static>, Problem> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|error| {
+        log::error("password", &error.to_string(), None);
+        Problem::internal()
+    })?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+/// A PHC string for a new password.
+pub fn hash(password: &str) -> Result<String, Problem> {
+    let salt = SaltString::encode_b64(&random::bytes::<16>()?).map_err(|_| Problem::internal())?;
+    let hashed = argon2id()?.hash_password(password.as_bytes(), &salt).map_err(|error| {
+        log::error("password", &error.to_string(), None);
+        Problem::internal()
+    })?;
+    Ok(hashed.to_string())
+}
+
+/// Whether the password is the one behind the PHC string.
+pub fn verify(password: &str, stored: &str) -> Result<bool, Problem> {
+    let Ok(stored) = PasswordHash::new(stored) else {
+        log::error("password", "a stored hash is no PHC string", None);
+        return Err(Problem::internal());
+    };
+    Ok(argon2id()?.verify_password(password.as_bytes(), &stored).is_ok())
+}
+
+/// Takes as long as [`verify`], for an account that is not there: the time of an answer must not tell.
+pub fn verify_nobody(password: &str) -> Result<(), Problem> {
+    verify(password, NOBODY).map(drop)
+}
+
+/// A hash with our parameters of a password that nobody knows.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$\
+     mB3kPzQ0h0WQ3pQyXz0o6m0m3uTj3q0yJv2nQvV9h3M";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash_with(password: &str, salt: &[u8]) -> String {
+        let salt = SaltString::encode_b64(salt).unwrap();
+        argon2id().unwrap().hash_password(password.as_bytes(), &salt).unwrap().to_string()
+    }
+
+    #[test]
+    fn a_password_is_verified_against_its_own_hash_only() {
+        let stored = hash_with("a long and private sentence", b"0123456789abcdef");
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        assert_eq!(verify("a long and private sentence", &stored), Ok(true));
+        assert_eq!(verify("a long and private sentencf", &stored), Ok(false));
+        assert_ne!(stored, hash_with("a long and private sentence", b"fedcba9876543210"));
+    }
+
+    #[test]
+    fn nobody_s_hash_is_as_dear_as_anybody_s() {
+        assert_eq!(verify_nobody("anything"), Ok(()));
+        let nobody = PasswordHash::new(NOBODY).unwrap();
+        let somebody = hash_with("x", b"0123456789abcdef");
+        let somebody = PasswordHash::new(&somebody).unwrap();
+        assert_eq!((nobody.algorithm, nobody.params), (somebody.algorithm, somebody.params));
+    }
+}

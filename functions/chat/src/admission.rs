@@ -1,0 +1,198 @@
+//! Before the provider is asked: the reservation.
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use http::StatusCode;
+use sha2::{Digest, Sha256};
+use tollgate_domain::{
+    catalogue::chat_estimate,
+    id::ReservationId,
+    meter::{Admitted, Amounts, Decision, MeterName, Reserve, Settle, UsageDetail},
+};
+use tollgate_platform::{
+    Code, Problem, Scope,
+    http::Reply,
+    identity::Caller,
+    meter::{Answer, End, MeterClient, RESERVATION_TTL_MS, Worked},
+    random,
+};
+use tollgate_providers::{ChatRequest, ModelRef, Usage, price};
+
+/// What a model answers at most when neither the client nor the price table says: a limit above it is not sent.
+const UNKNOWN_MODEL_MAX_OUTPUT: u64 = 16_384;
+
+/// What became of a request for admission.
+pub enum Admission {
+    /// The work may begin.
+    Go(Hold),
+    /// It was done before under the same key: this is the answer.
+    Replay(Reply),
+}
+
+/// A reservation with what is needed to end it.
+pub struct Hold {
+    meter: MeterClient,
+    admitted: Admitted,
+    prompt_estimate: u64,
+    choices: u64,
+    /// The client's idempotency key.
+    pub key: Option<String>,
+}
+
+/// How the work ended.
+pub struct Finished<'a> {
+    /// What the model took.
+    pub usage: Usage,
+    /// `completed`, `cut`, `client_gone`, `failed`.
+    pub outcome: &'a str,
+    /// What was sent, where a key wants it kept: status, content type, body.
+    pub answer: Option<(u16, &'a str, String)>,
+}
+
+/// Reserves one request and the tokens it may take.
+pub async fn admit(scope: &Scope, caller: Caller, request: &ChatRequest, body: &[u8]) -> Result<Admission, Problem> {
+    let key = scope.idempotency_key()?;
+    let prompt_estimate = request.prompt_tokens_estimate();
+    let fingerprint =
+        if key.is_some() { Base64UrlUnpadded::encode_string(&Sha256::digest(body)) } else { String::new() };
+    let reserve = Reserve {
+        id: ReservationId::new(scope.now(), random::entropy()?),
+        amounts: chat_estimate(prompt_estimate, request.requested_max_tokens(), request.choices()),
+        ttl_ms: RESERVATION_TTL_MS,
+        session: Some(caller.session),
+        key: key.clone(),
+        fingerprint,
+    };
+    let meter = MeterClient::of(&caller);
+    match meter.reserve(scope, &caller, &reserve).await? {
+        Worked::Decided(Decision::Admitted(admitted) | Decision::AdmittedBefore(admitted)) => {
+            Ok(Admission::Go(Hold { meter, admitted, prompt_estimate, choices: request.choices(), key }))
+        }
+        Worked::Decided(Decision::Refused(refusal)) => {
+            Err(Problem::refusal(&refusal, scope.now(), &scope.settings().public_url))
+        }
+        Worked::Replayed(answer) => Ok(Admission::Replay(replay(&answer))),
+        Worked::InProgress => Err(Problem {
+            retry_after_seconds: Some(2),
+            ..Problem::new(
+                Code::IdempotencyKeyInProgress,
+                "The first request with this Idempotency-Key is still running. Ask again with the same key for its answer.",
+            )
+        }),
+        Worked::NotKept => Err(Problem::new(
+            Code::IdempotencyAnswerGone,
+            "This Idempotency-Key was answered and charged once, but the answer was too large to keep.",
+        )),
+        Worked::Noted | Worked::Decided(Decision::Done) => Err(Problem::dependency("meter")),
+    }
+}
+
+fn replay(answer: &Answer) -> Reply {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let reply = Reply::bytes(status, &answer.content_type, answer.body.clone()).with("idempotent-replayed", "true");
+    match answer.cost_microusd {
+        Some(cost) => reply.with("x-tollgate-cost-microusd", &cost.to_string()),
+        None => reply,
+    }
+}
+
+impl Hold {
+    /// The `max_tokens` to send to the provider for each choice, so that an answer cannot run far past a hard limit;
+    /// `None` to send what the client sent.
+    pub fn output_cap(&self, requested: Option<u64>, model: &ModelRef) -> Option<u64> {
+        let left = self.remaining(MeterName::Tokens)?;
+        let held_for_answer = self.admitted.amounts.tokens.saturating_sub(self.prompt_estimate);
+        output_cap(
+            left.saturating_add(held_for_answer) / self.choices.max(1),
+            requested,
+            price::max_output_tokens(model),
+        )
+    }
+
+    fn remaining(&self, meter: MeterName) -> Option<u64> {
+        self.admitted.standing.iter().find(|standing| standing.meter == meter)?.remaining()
+    }
+
+    /// The headers that tell what is left: before the answer is known, or after.
+    pub fn with_remaining(&self, mut reply: Reply, used: Option<&Usage>) -> Reply {
+        if let Some(requests) = self.remaining(MeterName::Requests) {
+            reply = reply.with("x-tollgate-requests-remaining", &requests.to_string());
+        }
+        if let Some(tokens) = self.remaining(MeterName::Tokens) {
+            let tokens = match used {
+                Some(usage) => (tokens.saturating_add(self.admitted.amounts.tokens)).saturating_sub(usage.total()),
+                None => tokens,
+            };
+            reply = reply.with("x-tollgate-tokens-remaining", &tokens.to_string());
+        }
+        reply
+    }
+
+    /// The id of the answer.
+    pub fn completion_id(&self) -> String {
+        let id = self.admitted.id.to_string();
+        format!("chatcmpl-{}", id.trim_start_matches(ReservationId::PREFIX).replace('-', ""))
+    }
+
+    /// Settles: the work was done, or as much of it as was delivered.
+    pub fn settle(&self, scope: &Scope, model: &ModelRef, finished: Finished<'_>) {
+        let Finished { usage, outcome, answer } = finished;
+        let cost_microusd = price::cost_microusd(model, &usage);
+        let settle = Settle {
+            id: self.admitted.id,
+            amounts: Amounts { requests: 1, tokens: usage.total(), emails: 0 },
+            detail: UsageDetail {
+                function: "chat".into(),
+                model: model.to_string(),
+                prompt_tokens: usage.prompt_tokens,
+                completion_tokens: usage.completion_tokens,
+                estimated: usage.estimated,
+                cost_microusd,
+                request_id: scope.request_id().to_string(),
+                outcome: outcome.into(),
+            },
+        };
+        let answer = answer.map(|(status, content_type, body)| Answer {
+            status,
+            content_type: content_type.into(),
+            body,
+            cost_microusd,
+        });
+        self.meter.end(scope, End::Settle { settle, answer });
+    }
+
+    /// Gives the reservation back: nothing is charged. Those who wait for the same key get the same problem.
+    pub fn release(&self, scope: &Scope, problem: &Problem) {
+        let answer = self.key.is_some().then(|| Answer {
+            status: problem.status,
+            content_type: "application/problem+json".into(),
+            body: Problem { request_id: scope.request_id().to_string(), ..problem.clone() }.to_json(true),
+            cost_microusd: None,
+        });
+        self.meter.end(scope, End::Release { id: self.admitted.id, key: self.key.clone(), answer });
+    }
+}
+
+fn output_cap(left: u64, requested: Option<u64>, model_max: Option<u64>) -> Option<u64> {
+    match requested {
+        // Held in full, so it is never more than what is left.
+        Some(_) => None,
+        // Above what the model can answer a limit says nothing, and some providers refuse it.
+        None => (left <= model_max.unwrap_or(UNKNOWN_MODEL_MAX_OUTPUT)).then_some(left.max(1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::output_cap;
+
+    #[test]
+    fn what_is_sent_as_max_tokens_never_exceeds_what_is_left() {
+        assert_eq!(output_cap(300, None, Some(4_096)), Some(300));
+        assert_eq!(output_cap(4_096, None, Some(4_096)), Some(4_096));
+        assert_eq!(output_cap(50_000, None, Some(4_096)), None);
+        assert_eq!(output_cap(50_000, None, None), None);
+        assert_eq!(output_cap(16_000, None, None), Some(16_000));
+        assert_eq!(output_cap(300, Some(100), Some(4_096)), None);
+        assert_eq!(output_cap(0, None, None), Some(1));
+    }
+}

@@ -1,0 +1,73 @@
+//! `POST /v1/chat/completions`
+
+use tollgate_api::FieldError;
+use tollgate_platform::{
+    Code, Problem, Scope,
+    http::{RawBody, Reply},
+    identity::Caller,
+};
+use tollgate_providers::{ChatRequest, InvalidRequest, InvalidRequestKind, ModelRef, Provider};
+
+use crate::{
+    admission::{Admission, admit},
+    ask::Question,
+    extractive, once, providers, streamed,
+};
+
+/// Images come inside the body.
+const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
+
+/// Answers a conversation: OpenAI's request and answer, for every configured provider. With `stream: true` the answer
+/// comes as server-sent events. Metered: one request, and prompt and answer in tokens.
+#[utoipa::path(post, path = "/v1/chat/completions", tag = "chat", security(("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key gets the same answer and one charge, for 24 hours")),
+    request_body(content = serde_json::Value, description = "OpenAI's chat completion request; `model` is `provider/model`",
+        example = json!({"model": "tollgate/extractive", "messages": [{"role": "user", "content": "What is a toll gate?"}]})),
+    responses(
+        (status = 200, body = serde_json::Value, description = "OpenAI's chat completion, or its chunks as `text/event-stream`; `usage` is always there"),
+        (status = 400, body = Problem), (status = 401, body = Problem), (status = 402, body = Problem, description = "`trial_expired`"),
+        (status = 403, body = Problem), (status = 404, body = Problem, description = "`model_not_found`"), (status = 413, body = Problem),
+        (status = 415, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem, description = "`quota_exceeded`"),
+        (status = 502, body = Problem), (status = 503, body = Problem),
+    ))]
+#[worker::send]
+pub async fn completions(
+    scope: Scope,
+    caller: Caller,
+    RawBody(body): RawBody<MAX_BODY_BYTES>,
+) -> Result<Reply, Problem> {
+    let request = ChatRequest::parse(&body).map_err(|error| invalid(&error))?;
+    let model =
+        ModelRef::parse(request.model()).map_err(|error| Problem::new(Code::ModelNotFound, error.to_string()))?;
+    if model.provider == Provider::Tollgate {
+        return match admit(&scope, caller, &request, &body).await? {
+            Admission::Replay(reply) => Ok(reply),
+            Admission::Go(hold) => Ok(extractive::answer(&scope, &hold, &request, &model)),
+        };
+    }
+    let endpoint = providers::endpoint(scope.env(), model.provider).ok_or_else(|| providers::not_configured(&model))?;
+    // What the provider has no equivalent for is said before anything is held. OpenAI has an equivalent for everything.
+    if model.provider != Provider::OpenAi {
+        tollgate_providers::encode_request(&request, &model, &endpoint, None).map_err(|error| invalid(&error))?;
+    }
+    match admit(&scope, caller, &request, &body).await? {
+        Admission::Replay(reply) => Ok(reply),
+        Admission::Go(hold) if request.stream() => streamed::answer(&scope, hold, &request, model, &endpoint).await,
+        Admission::Go(hold) => {
+            let (hold, request, model, endpoint) = (&hold, &request, &model, &endpoint);
+            once::answer(&Question { scope: &scope, hold, request, model, endpoint }).await
+        }
+    }
+}
+
+/// What is wrong with a request, as a problem.
+pub fn invalid(error: &InvalidRequest) -> Problem {
+    let field = if error.field.is_empty() { "body" } else { &error.field };
+    match error.kind {
+        InvalidRequestKind::NotJson => Problem::new(Code::BadRequest, error.message.clone()),
+        _ => Problem {
+            detail: format!("{field}: {}", error.message),
+            ..Problem::invalid(vec![FieldError::new(field, error.message.clone())])
+        },
+    }
+}

@@ -1,0 +1,68 @@
+//! Which function answers which addresses.
+
+/// Where a request goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// To the function behind that service binding.
+    Function(&'static str),
+    /// `GET /health`
+    Health,
+    /// `GET /health/ready`
+    Ready,
+    /// The OpenAPI document and its page.
+    Assets,
+    /// `GET /__dev/cost/{request_id}`, local only.
+    Cost(&'a str),
+}
+
+/// First segment of the path, and the binding of its function. One line a function.
+pub const FUNCTIONS: &[(&str, &str)] = &[("auth", "AUTH"), ("usage", "USAGE"), ("user", "USER"), ("v1", "CHAT")];
+
+/// Where a path goes; `None` when nothing is there.
+pub fn target(path: &str) -> Option<Target<'_>> {
+    match path {
+        "/health" => return Some(Target::Health),
+        "/health/ready" => return Some(Target::Ready),
+        "/openapi.json" | "/api/docs" => return Some(Target::Assets),
+        _ => {}
+    }
+    if path.starts_with("/api/docs/") {
+        return Some(Target::Assets);
+    }
+    if let Some(id) = path.strip_prefix("/__dev/cost/") {
+        return Some(Target::Cost(id));
+    }
+    let first = path.get(1..)?.split('/').next()?;
+    FUNCTIONS.iter().find(|(segment, _)| *segment == first).map(|(_, binding)| Target::Function(binding))
+}
+
+/// The path of an absolute URL, without its query.
+pub fn path_of(url: &str) -> &str {
+    let after_scheme = url.find("://").map_or(0, |at| at + 3);
+    let path = url.get(after_scheme..).and_then(|rest| rest.find('/').map(|at| &rest[at..])).unwrap_or("/");
+    path.split(['?', '#']).next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_segment_names_the_function() {
+        assert_eq!(target("/auth/register"), Some(Target::Function("AUTH")));
+        assert_eq!(target("/v1/chat/completions"), Some(Target::Function("CHAT")));
+        assert_eq!(target("/health"), Some(Target::Health));
+        assert_eq!(target("/api/docs/rapidoc-min.js"), Some(Target::Assets));
+        assert_eq!(target("/__dev/cost/req_1"), Some(Target::Cost("req_1")));
+        for path in ["/", "/authx", "/meter/x", "//auth/login", "", "/AUTH/login"] {
+            assert_eq!(target(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_ends_where_its_query_begins() {
+        assert_eq!(path_of("http://127.0.0.1:8787/usage/quota?fresh=true"), "/usage/quota");
+        assert_eq!(path_of("https://example.com"), "/");
+        assert_eq!(path_of("https://example.com/a#b"), "/a");
+    }
+}

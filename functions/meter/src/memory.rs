@@ -1,0 +1,128 @@
+//! The object's state between calls.
+//!
+//! It is a cache of the ledger: a call changes it first and writes the rows last, as one INSERT. Should the write
+//! fail, the whole memory is thrown away and read anew, so that it never holds what is not durable.
+
+use std::collections::{HashMap, HashSet};
+
+use futures::channel::oneshot;
+use tollgate_domain::{
+    id::ReservationId,
+    ledger::Hash,
+    meter::{Command, Decision, Event, Prior, State},
+    time::Timestamp,
+};
+use tollgate_platform::meter::Answer;
+use worker::Result;
+
+use crate::ledger_store::{CHECKPOINT_EVERY, LedgerStore, NewRow};
+
+pub struct Memory {
+    pub state: State,
+    seq: u64,
+    head: Hash,
+    rows_since_checkpoint: u64,
+    unwritten: Vec<NewRow>,
+    /// Reservations whose work was begun through this instance: their answers will come here.
+    pub running: HashSet<ReservationId>,
+    waiting: HashMap<ReservationId, Vec<oneshot::Sender<Option<Answer>>>>,
+    /// The instant the alarm is set to, on our clock.
+    pub alarm_at: Option<Timestamp>,
+}
+
+impl Memory {
+    pub fn load(store: &LedgerStore) -> Result<Self> {
+        let loaded = store.load()?;
+        Ok(Self {
+            state: loaded.state,
+            seq: loaded.seq,
+            head: loaded.head,
+            rows_since_checkpoint: loaded.rows_since_checkpoint,
+            unwritten: Vec::new(),
+            running: HashSet::new(),
+            waiting: HashMap::new(),
+            alarm_at: None,
+        })
+    }
+
+    pub const fn rows(&self) -> u64 {
+        self.seq
+    }
+
+    pub const fn head(&self) -> Hash {
+        self.head
+    }
+
+    /// Decides a command and takes its events in; they are written by [`Memory::commit`].
+    ///
+    /// `key` is stored with the rows of a request that has an idempotency key.
+    pub fn run(
+        &mut self,
+        command: &Command,
+        prior: Option<&Prior>,
+        key: Option<&str>,
+        clock: Timestamp,
+    ) -> Result<Decision> {
+        let (decision, events) = self.state.decide(command, prior, clock);
+        let at = self.state.now(clock);
+        for event in events {
+            self.state.apply(at, &event);
+            self.take_in(at, &event, key)?;
+        }
+        Ok(decision)
+    }
+
+    fn take_in(&mut self, at: Timestamp, event: &Event, key: Option<&str>) -> Result<()> {
+        let keyed = matches!(event, Event::Reserved { .. } | Event::Refused { .. } | Event::Released { .. });
+        let body = serde_json::to_string(event)?;
+        self.seq += 1;
+        self.head = self.head.next(self.seq, at, &body);
+        self.unwritten.push(NewRow {
+            seq: self.seq,
+            at,
+            kind: event.kind(),
+            key: key.filter(|_| keyed).map(str::to_owned),
+            body,
+            hash: self.head,
+        });
+        Ok(())
+    }
+
+    /// Counts what was never settled and is due.
+    pub fn expire_due(&mut self, clock: Timestamp) -> Result<()> {
+        if self.state.next_expiry().is_some_and(|due| due <= clock) {
+            self.run(&Command::Expire, None, None, clock)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is not written yet.
+    pub fn commit(&mut self, store: &LedgerStore) -> Result<()> {
+        if self.unwritten.is_empty() {
+            return Ok(());
+        }
+        self.rows_since_checkpoint += self.unwritten.len() as u64;
+        store.append(std::mem::take(&mut self.unwritten))?;
+        if self.rows_since_checkpoint >= CHECKPOINT_EVERY {
+            store.checkpoint(self.seq, self.head, &self.state)?;
+            self.rows_since_checkpoint = 0;
+        }
+        Ok(())
+    }
+
+    /// Waits for the answer of a reservation whose work is running.
+    pub fn wait_for(&mut self, id: ReservationId) -> oneshot::Receiver<Option<Answer>> {
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.entry(id).or_default().push(sender);
+        receiver
+    }
+
+    /// The work of a reservation is over: those who wait get its answer, or that none was kept.
+    pub fn ended(&mut self, id: ReservationId, answer: Option<&Answer>) {
+        self.running.remove(&id);
+        for sender in self.waiting.remove(&id).unwrap_or_default() {
+            // Somebody who no longer waits does not matter.
+            let _ = sender.send(answer.cloned());
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! `GET /user/profile`, `PATCH /user/profile`
+
+use http::StatusCode;
+use tollgate_api::account::{ProfilePatch, UserOut};
+use tollgate_domain::time::Timestamp;
+use tollgate_platform::{
+    Code, Problem, Scope,
+    http::{Json, Reply},
+    identity::Caller,
+    store,
+};
+
+/// Who the caller is.
+#[utoipa::path(get, path = "/user/profile", tag = "accounts", security(("bearer" = [])), responses(
+    (status = 200, body = UserOut), (status = 401, body = Problem), (status = 503, body = Problem),
+))]
+#[worker::send]
+pub async fn read(scope: Scope, caller: Caller) -> Result<Reply, Problem> {
+    Ok(Reply::json(StatusCode::OK, &profile(&scope, &caller).await?))
+}
+
+/// Changes how to address the caller.
+#[utoipa::path(patch, path = "/user/profile", tag = "accounts", security(("bearer" = [])), request_body = ProfilePatch, responses(
+    (status = 200, body = UserOut), (status = 400, body = Problem), (status = 401, body = Problem), (status = 413, body = Problem),
+    (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem),
+))]
+#[worker::send]
+pub async fn change(scope: Scope, caller: Caller, Json(patch): Json<ProfilePatch>) -> Result<Reply, Problem> {
+    let mut user = profile(&scope, &caller).await?;
+    if let Some(name) = patch.name {
+        let name = name.map(|name| name.trim().to_owned());
+        store::rename(&scope, caller.tenant, caller.user, name.as_deref()).await?;
+        user.name = name;
+    }
+    Ok(Reply::json(StatusCode::OK, &user))
+}
+
+async fn profile(scope: &Scope, caller: &Caller) -> Result<UserOut, Problem> {
+    let row = store::profile(scope, caller.tenant, caller.user, caller.session).await?;
+    let row = row.filter(store::ProfileRow::session_stands).ok_or_else(session_ended)?;
+    Ok(UserOut {
+        id: caller.user,
+        email: row.email,
+        email_verified: row.email_verified != 0,
+        name: row.name,
+        tenant_id: caller.tenant,
+        role: row.role,
+        created_at: Timestamp::from_millis(row.created_at),
+    })
+}
+
+/// 401 for a session that was ended.
+pub fn session_ended() -> Problem {
+    Problem::new(Code::SessionRevoked, "This session was ended. Sign in again.")
+}

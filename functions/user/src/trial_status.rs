@@ -1,0 +1,49 @@
+//! `GET /user/trial-status`
+
+use http::StatusCode;
+use tollgate_api::account::TrialStatusOut;
+use tollgate_domain::{
+    catalogue::Plan,
+    trial::{Trial, TrialStatus},
+};
+use tollgate_platform::{Problem, Scope, http::Reply, identity::Caller, store};
+
+use crate::profile::session_ended;
+
+/// Where the caller's trial stands.
+#[utoipa::path(get, path = "/user/trial-status", tag = "accounts", security(("bearer" = [])), responses(
+    (status = 200, body = TrialStatusOut), (status = 401, body = Problem), (status = 404, body = Problem), (status = 503, body = Problem),
+))]
+#[worker::send]
+pub async fn trial_status(scope: Scope, caller: Caller) -> Result<Reply, Problem> {
+    let row = store::subscription(&scope, caller.tenant, caller.user, caller.product, caller.session)
+        .await?
+        .ok_or_else(|| Problem::not_found("subscription"))?;
+    if row.session_stands == 0 {
+        return Err(session_ended());
+    }
+    let now = scope.now();
+    let trial = row.trial();
+    let days_remaining = trial.map_or(0, |trial: Trial| trial.days_remaining(now));
+    let ends_at = trial.map(|trial| trial.ends_at);
+    let (status, message) = match trial.filter(|_| row.plan == Plan::Trial.as_str()) {
+        Some(trial) if trial.is_over(now) => (
+            TrialStatus::Expired,
+            format!("The trial ended at {}. Nothing was deleted; choose a plan to go on.", trial.ends_at),
+        ),
+        Some(trial) => (
+            TrialStatus::Trialing,
+            format!(
+                "{days_remaining} {} of the trial left; it ends at {}.",
+                if days_remaining == 1 { "day" } else { "days" },
+                trial.ends_at
+            ),
+        ),
+        None => (TrialStatus::Active, format!("The plan {} is active.", row.plan)),
+    };
+    let upgrade_url = format!("{}/subscription/plans", scope.settings().public_url);
+    Ok(Reply::json(
+        StatusCode::OK,
+        &TrialStatusOut { status, trial_ends_at: ends_at, days_remaining, message, upgrade_url },
+    ))
+}

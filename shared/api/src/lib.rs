@@ -1,0 +1,11 @@
+//! Wire types, problem+json and validation: what the API says, without how it is served.
+//!
+//! `…In` is what a client sends, `…Out` what it gets. Names and shapes are the public contract.
+
+pub mod account;
+pub mod input;
+pub mod problem;
+pub mod usage;
+
+pub use input::{FieldError, Validate};
+pub use problem::{Code, Problem};

@@ -1,0 +1,23 @@
+//! The rules of the business: pure, without I/O, clock or randomness.
+//!
+//! Everything here is `(state, command, now) -> (decision, events)`: the time, the ids and the random bytes
+//! come in as arguments, so that the same code is property-tested natively in milliseconds and runs inside a
+//! Durable Object.
+//!
+//! | module | what it decides |
+//! |---|---|
+//! | [`id`] | prefixed, time-ordered identifiers; the shard a tenant lives on |
+//! | [`time`] | instants and periods anchored to a subscription's billing day |
+//! | [`catalogue`] | products, plans, meters, limits, prices |
+//! | [`trial`] | where a trial stands at an instant |
+//! | [`meter`] | reserve, settle, release, expire: admission that never exceeds a limit |
+//! | [`ledger`] | the append-only, hash-chained record of those decisions |
+//! | [`account`] | e-mail addresses, passwords, roles |
+
+pub mod account;
+pub mod catalogue;
+pub mod id;
+pub mod ledger;
+pub mod meter;
+pub mod time;
+pub mod trial;

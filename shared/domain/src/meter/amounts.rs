@@ -1,0 +1,139 @@
+//! Amounts on meters, and limits for them. Integers only.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A named quantity that is counted and limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MeterName {
+    /// Calls of a model.
+    Requests,
+    /// Tokens, prompt and answer together.
+    Tokens,
+    /// E-mails looked at.
+    Emails,
+}
+
+impl MeterName {
+    /// Every meter, in the order they are reported in.
+    pub const ALL: [Self; 3] = [Self::Requests, Self::Tokens, Self::Emails];
+
+    /// Its name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Tokens => "tokens",
+            Self::Emails => "emails",
+        }
+    }
+}
+
+impl fmt::Display for MeterName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")
+)]
+const fn is_zero(amount: &u64) -> bool {
+    *amount == 0
+}
+
+/// How much on each meter. Sums saturate: a counter that has reached 2^64 - 1 stays there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Amounts {
+    /// Calls of a model.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub requests: u64,
+    /// Tokens.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub tokens: u64,
+    /// E-mails.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub emails: u64,
+}
+
+impl Amounts {
+    /// Nothing on any meter.
+    pub const ZERO: Self = Self { requests: 0, tokens: 0, emails: 0 };
+
+    /// The amount on one meter.
+    pub const fn get(&self, meter: MeterName) -> u64 {
+        match meter {
+            MeterName::Requests => self.requests,
+            MeterName::Tokens => self.tokens,
+            MeterName::Emails => self.emails,
+        }
+    }
+
+    /// Meter by meter, the sum.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            requests: self.requests.saturating_add(other.requests),
+            tokens: self.tokens.saturating_add(other.tokens),
+            emails: self.emails.saturating_add(other.emails),
+        }
+    }
+
+    /// Meter by meter, the difference, never below nothing.
+    #[must_use]
+    pub const fn minus(self, other: Self) -> Self {
+        Self {
+            requests: self.requests.saturating_sub(other.requests),
+            tokens: self.tokens.saturating_sub(other.tokens),
+            emails: self.emails.saturating_sub(other.emails),
+        }
+    }
+}
+
+/// How much of a meter a plan includes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// The plan does not have this meter at all: a call that needs it is refused for the plan, not the quota.
+    NotIncluded,
+    /// Admission stops exactly here.
+    Hard(u64),
+    /// Counted, never stopped.
+    Unlimited,
+}
+
+impl Limit {
+    /// What may still be taken when that much is in use; `None` without a limit.
+    pub const fn remaining(self, in_use: u64) -> Option<u64> {
+        match self {
+            Self::NotIncluded => Some(0),
+            Self::Hard(limit) => Some(limit.saturating_sub(in_use)),
+            Self::Unlimited => None,
+        }
+    }
+}
+
+/// A limit for every meter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Calls of a model.
+    pub requests: Limit,
+    /// Tokens.
+    pub tokens: Limit,
+    /// E-mails.
+    pub emails: Limit,
+}
+
+impl Limits {
+    /// The limit of one meter.
+    pub const fn get(&self, meter: MeterName) -> Limit {
+        match meter {
+            MeterName::Requests => self.requests,
+            MeterName::Tokens => self.tokens,
+            MeterName::Emails => self.emails,
+        }
+    }
+}

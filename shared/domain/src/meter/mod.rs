@@ -1,0 +1,44 @@
+//! The metering engine: reserve, settle, release, expire.
+//!
+//! A **meter** is a named quantity. A **reservation** holds amounts on several meters at once, all or nothing,
+//! before the work starts; **settle** replaces the estimate by the actual; **release** returns it; a reservation
+//! that is never settled **expires** and counts at its estimate, so that a crash is never free.
+//!
+//! ```text
+//!            reserve ok                settle
+//!   (none) ─────────────▶ held ──────────────────▶ settled
+//!      │                   │ │   release
+//!      │ reserve refused   │ └───────────────────▶ released
+//!      ▼                   ▼ expire                  late settle
+//!   refused             expired ──────────────────▶ settled (late)
+//! ```
+//!
+//! Invariants, each with a property test in `tests.rs`:
+//! 1. Admission never exceeds a hard limit: after a reserve is admitted, `settled + reserved <= limit` holds on
+//!    every meter it asked for.
+//! 2. The same idempotency key gets the same decision and is charged once.
+//! 3. Replaying the entries from nothing gives the state; the sum of the entries is the state's counters.
+//! 4. A reservation ends once: settling or releasing it again changes nothing.
+//!
+//! [`State::decide`] is `(state, command, now) -> (decision, events)` and changes nothing; [`State::apply`] takes an
+//! event that has been made durable. So a failed write leaves the state as it was.
+
+mod amounts;
+mod command;
+mod decide;
+mod state;
+
+#[cfg(test)]
+mod tests;
+
+pub use amounts::{Amounts, Limit, Limits, MeterName};
+pub use command::{
+    Admitted, Command, Decision, Entitlement, Event, Prior, Refusal, Reserve, Settle, Standing, Terms, UsageDetail,
+};
+pub use state::{Hold, State};
+
+/// How long the same idempotency key is sure to get the same decision: 24 hours.
+pub const IDEMPOTENCY_WINDOW_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// How long an expired reservation can still be corrected by a late settle: 24 hours.
+pub const LATE_SETTLE_WINDOW_MS: i64 = 24 * 60 * 60 * 1000;

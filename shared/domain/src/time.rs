@@ -1,0 +1,195 @@
+//! Instants and billing periods. All instants are UTC; the clock is always an argument.
+
+use core::fmt;
+
+use chrono::{DateTime, Datelike, Months, SecondsFormat, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+/// An instant, in whole milliseconds since 1970-01-01T00:00:00Z.
+///
+/// Its JSON form is RFC 3339 in UTC with `Z`; inside the ledger it is the number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(i64);
+
+/// Milliseconds in a day of 24 hours.
+pub const DAY_MS: i64 = 86_400_000;
+
+impl Timestamp {
+    /// The instant that many milliseconds after the epoch.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the epoch.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, rounded down.
+    pub const fn as_seconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// This instant and that many milliseconds; saturates at the ends of time.
+    #[must_use]
+    pub const fn plus_millis(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// This instant and that many days of 24 hours.
+    #[must_use]
+    pub const fn plus_days(self, days: i64) -> Self {
+        self.plus_millis(days.saturating_mul(DAY_MS))
+    }
+
+    /// Whole seconds from `earlier` to here, rounded up, never negative: a `Retry-After`.
+    pub const fn seconds_since(self, earlier: Self) -> u64 {
+        let gap = self.0.saturating_sub(earlier.0);
+        if gap <= 0 { 0 } else { gap.cast_unsigned().div_ceil(1000) }
+    }
+
+    fn to_chrono(self) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(self.0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let format = if self.0.rem_euclid(1000) == 0 { SecondsFormat::Secs } else { SecondsFormat::Millis };
+        f.write_str(&self.to_chrono().to_rfc3339_opts(format, true))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        DateTime::parse_from_rfc3339(&text).map(|instant| Self(instant.timestamp_millis())).map_err(D::Error::custom)
+    }
+}
+
+/// `#[serde(with = "millis")]`: an instant as a number, for the ledger and the wire between functions.
+pub mod millis {
+    use super::{Deserialize, Deserializer, Serialize, Serializer, Timestamp};
+
+    /// Writes the milliseconds.
+    pub fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        at.0.serialize(serializer)
+    }
+
+    /// Reads the milliseconds.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        i64::deserialize(deserializer).map(Timestamp)
+    }
+}
+
+/// A span of time from its start (in) to its end (out).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Period {
+    /// First instant inside.
+    #[serde(with = "millis")]
+    pub start: Timestamp,
+    /// First instant after it.
+    #[serde(with = "millis")]
+    pub end: Timestamp,
+}
+
+impl Period {
+    /// Whether the instant lies inside.
+    pub fn contains(&self, at: Timestamp) -> bool {
+        self.start <= at && at < self.end
+    }
+}
+
+/// The monthly period around `now` for a subscription that began at `anchor`.
+///
+/// The n-th period starts n calendar months after the anchor, its day capped to the month's length and
+/// returning (31 Jan, 28 Feb, 31 Mar), at the anchor's time of day: computed from the anchor each time, never
+/// from the period before, so that nothing drifts. Source: Stripe's billing cycle anchor,
+/// <https://docs.stripe.com/billing/subscriptions/billing-cycle>.
+///
+/// Before the anchor the first period is answered.
+pub fn monthly_period(anchor: Timestamp, now: Timestamp) -> Period {
+    let start = anchor.to_chrono();
+    let at = now.to_chrono();
+    let months_apart = (at.year() - start.year()) * 12 + at.month0().cast_signed() - start.month0().cast_signed();
+    let mut index = u32::try_from(months_apart).unwrap_or(0);
+    let nth = |index: u32| {
+        start
+            .checked_add_months(Months::new(index))
+            .map_or(Timestamp(i64::MAX), |instant| Timestamp(instant.timestamp_millis()))
+    };
+    if index > 0 && nth(index) > now {
+        index -= 1;
+    }
+    Period { start: nth(index), end: nth(index + 1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(text: &str) -> Timestamp {
+        serde_json::from_str(&format!("\"{text}\"")).unwrap()
+    }
+
+    #[test]
+    fn the_json_form_is_rfc_3339_in_utc() {
+        assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00Z");
+        assert_eq!(Timestamp::from_millis(1).to_string(), "1970-01-01T00:00:00.001Z");
+        assert_eq!(at("2026-01-31T12:00:00+02:00").to_string(), "2026-01-31T10:00:00Z");
+    }
+
+    #[test]
+    fn the_31st_is_capped_and_returns() {
+        let anchor = at("2026-01-31T10:00:00Z");
+        let starts: Vec<String> = [
+            "2026-02-15T00:00:00Z",
+            "2026-02-28T10:00:00Z",
+            "2026-03-31T09:59:59Z",
+            "2026-03-31T10:00:00Z",
+            "2026-05-01T00:00:00Z",
+            "2028-02-29T11:00:00Z",
+        ]
+        .iter()
+        .map(|now| monthly_period(anchor, at(now)).start.to_string())
+        .collect();
+        assert_eq!(
+            starts,
+            [
+                "2026-01-31T10:00:00Z",
+                "2026-02-28T10:00:00Z",
+                "2026-02-28T10:00:00Z",
+                "2026-03-31T10:00:00Z",
+                "2026-04-30T10:00:00Z",
+                "2028-02-29T10:00:00Z"
+            ]
+        );
+    }
+
+    #[test]
+    fn retry_after_is_rounded_up_and_never_negative() {
+        assert_eq!(Timestamp(1001).seconds_since(Timestamp(0)), 2);
+        assert_eq!(Timestamp(1000).seconds_since(Timestamp(0)), 1);
+        assert_eq!(Timestamp(0).seconds_since(Timestamp(5)), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn periods_tile_time(anchor in 0_i64..4_000_000_000_000, ahead in 0_i64..600_000_000_000) {
+            let (anchor, now) = (Timestamp(anchor), Timestamp(anchor + ahead));
+            let period = monthly_period(anchor, now);
+            prop_assert!(period.contains(now), "{period:?} does not contain {now}");
+            prop_assert_eq!(monthly_period(anchor, period.end).start, period.end);
+            prop_assert_eq!(monthly_period(anchor, Timestamp(period.end.0 - 1)), period);
+            let days = (period.end.0 - period.start.0) / DAY_MS;
+            prop_assert!((28..=31).contains(&days), "{} days", days);
+        }
+    }
+}

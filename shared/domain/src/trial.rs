@@ -1,0 +1,63 @@
+//! Where a subscription stands at an instant, as far as its trial goes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::{DAY_MS, Timestamp};
+
+/// A trial's span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trial {
+    /// When it began.
+    pub started_at: Timestamp,
+    /// The first instant at which it is over.
+    pub ends_at: Timestamp,
+}
+
+/// What `GET /user/trial-status` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrialStatus {
+    /// The trial runs.
+    Trialing,
+    /// The trial is over and nothing was bought: metered calls answer 402.
+    Expired,
+    /// A plan is held; the trial no longer matters.
+    Active,
+}
+
+impl Trial {
+    /// A trial of that many days of 24 hours from `now`.
+    pub const fn starting(now: Timestamp, days: i64) -> Self {
+        Self { started_at: now, ends_at: now.plus_days(days) }
+    }
+
+    /// Whether it is over; it is at `ends_at` itself.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        now >= self.ends_at
+    }
+
+    /// The days left, begun ones counted: 7 at the start of a week, 1 in its last minute, 0 after it.
+    pub const fn days_remaining(&self, now: Timestamp) -> u64 {
+        let left = self.ends_at.as_millis().saturating_sub(now.as_millis());
+        if left <= 0 { 0 } else { left.cast_unsigned().div_ceil(DAY_MS.cast_unsigned()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_ends_at_the_instant() {
+        let start = Timestamp::from_millis(1_000);
+        let trial = Trial::starting(start, 7);
+        assert_eq!(trial.days_remaining(start), 7);
+        assert_eq!(trial.days_remaining(start.plus_millis(1)), 7);
+        let last = trial.ends_at.plus_millis(-1);
+        assert!(!trial.is_over(last));
+        assert_eq!(trial.days_remaining(last), 1);
+        assert!(trial.is_over(trial.ends_at));
+        assert_eq!(trial.days_remaining(trial.ends_at), 0);
+        assert_eq!(trial.days_remaining(trial.ends_at.plus_days(3)), 0);
+    }
+}

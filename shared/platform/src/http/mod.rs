@@ -1,0 +1,20 @@
+//! Requests and answers: what a handler sees of HTTP.
+//!
+//! axum routes and extracts; the bridge in [`serve`] is ours, because it decides what a request costs. Crossing
+//! from WASM to JavaScript is the price of everything here, so headers are read one by one when asked for and
+//! never copied as a whole (axum's `HeaderMap` extractor is therefore empty: use [`Scope::header`]), bodies are
+//! read in one piece, and answers are handed over as bytes.
+
+mod body;
+mod openapi;
+mod pump;
+mod ready;
+mod respond;
+mod scope;
+mod serve;
+
+pub use body::{Json, RawBody, read_bounded};
+pub use pump::{Pump, pipe, read as read_piece};
+pub use respond::{Reply, no_content, problem, stamp};
+pub use scope::{Query, Scope};
+pub use serve::{RouterCell, serve};

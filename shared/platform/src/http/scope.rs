@@ -1,0 +1,119 @@
+//! What belongs to one request.
+
+use std::rc::Rc;
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+use tollgate_api::{Code, FieldError, Problem};
+use tollgate_domain::{id::RequestId, time::Timestamp};
+use worker::{Context, Env, send::SendWrapper};
+
+use crate::{clock, cost::Cost, settings::Settings};
+
+/// One request with its environment: cheap to clone, and an axum extractor.
+#[derive(Clone, Debug)]
+pub struct Scope(SendWrapper<Rc<Inner>>);
+
+#[derive(Debug)]
+struct Inner {
+    request: web_sys::Request,
+    env: Env,
+    context: Context,
+    settings: Rc<Settings>,
+    request_id: RequestId,
+    cost: Rc<Cost>,
+}
+
+impl Scope {
+    pub(crate) fn new(
+        request: web_sys::Request,
+        env: Env,
+        context: Context,
+        settings: Rc<Settings>,
+        request_id: RequestId,
+        cost: Rc<Cost>,
+    ) -> Self {
+        Self(SendWrapper::new(Rc::new(Inner { request, env, context, settings, request_id, cost })))
+    }
+
+    /// The request as the runtime gave it.
+    pub fn request(&self) -> &web_sys::Request {
+        &self.0.request
+    }
+
+    /// The bindings.
+    pub fn env(&self) -> &Env {
+        &self.0.env
+    }
+
+    /// Shared settings.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// The id in `X-Request-Id` and in the log.
+    pub fn request_id(&self) -> RequestId {
+        self.0.request_id
+    }
+
+    /// Where costs are counted.
+    pub fn cost(&self) -> &Cost {
+        &self.0.cost
+    }
+
+    /// The instant.
+    pub fn now(&self) -> Timestamp {
+        clock::now(self.settings())
+    }
+
+    /// A header's value; several of one name come joined by a comma.
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.0.request.headers().get(name).ok().flatten()
+    }
+
+    /// Goes on with work after the answer has left. The runtime gives it up to thirty seconds.
+    pub fn wait_until(&self, work: impl Future<Output = ()> + 'static) {
+        self.0.context.wait_until(work);
+    }
+
+    /// The client's `Idempotency-Key`.
+    ///
+    /// # Errors
+    /// 400 when it is longer than 255 characters or not printable ASCII.
+    pub fn idempotency_key(&self) -> Result<Option<String>, Problem> {
+        match self.header("idempotency-key") {
+            None => Ok(None),
+            Some(key) if !key.is_empty() && key.len() <= 255 && key.bytes().all(|b| (0x20..0x7f).contains(&b)) => {
+                Ok(Some(key))
+            }
+            Some(_) => Err(Problem {
+                errors: vec![FieldError::new("Idempotency-Key", "must have 1 to 255 printable ASCII characters")],
+                ..Problem::new(Code::BadRequest, "Idempotency-Key must have 1 to 255 printable ASCII characters.")
+            }),
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Scope {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        // Put there by `serve` for every request.
+        parts.extensions.get::<Self>().cloned().ok_or_else(Problem::internal)
+    }
+}
+
+/// Query parameters as a type; a bad one is a 400 that says why.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        axum::extract::Query::try_from_uri(&parts.uri)
+            .map(|axum::extract::Query(value)| Self(value))
+            .map_err(|error| Problem::new(Code::BadRequest, error.body_text()))
+    }
+}

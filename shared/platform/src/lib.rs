@@ -1,0 +1,28 @@
+//! The only crate that knows Cloudflare Workers.
+//!
+//! It turns the runtime's requests, bindings and clocks into what the pure crates take, and their answers into
+//! what the runtime sends. Function crates use it and hold no JavaScript of their own.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`http`] | a request's [`Scope`], bodies, answers, streams, and the bridge to axum |
+//! | [`identity`] | access tokens: issuing, verifying, the [`identity::Caller`] extractor |
+//! | [`meter`] | the client of the `UsageMeter` object, with settles that ride on the next reserve |
+//! | [`store`] | D1: [`store::TenantDb`] and every SQL statement |
+//! | [`outgoing`] | HTTP to other parties |
+//! | [`settings`] | what comes from the environment |
+//! | [`clock`], [`random`], [`log`], [`cost`] | time, entropy, structured logs, what a request cost |
+
+pub mod clock;
+pub mod cost;
+pub mod http;
+pub mod identity;
+pub mod log;
+pub mod meter;
+pub mod outgoing;
+pub mod random;
+pub mod settings;
+pub mod store;
+
+pub use http::Scope;
+pub use tollgate_api::{Code, Problem};

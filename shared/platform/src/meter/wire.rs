@@ -1,0 +1,149 @@
+//! What goes over the wire between a function and a meter object.
+
+use serde::{Deserialize, Serialize};
+use tollgate_domain::{
+    id::{ReservationId, SessionId},
+    ledger::Hash,
+    meter::{Amounts, Decision, Entitlement, Reserve, Settle, Standing, UsageDetail},
+    time::{Timestamp, millis},
+};
+
+/// An answer kept under an idempotency key, so that a retry is the same answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// `Content-Type`.
+    pub content_type: String,
+    /// The body as it was sent.
+    pub body: String,
+    /// `X-Tollgate-Cost-Microusd`, where it was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_microusd: Option<u64>,
+}
+
+/// How a reservation ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// The work was done.
+    Settle {
+        /// What it took.
+        settle: Settle,
+        /// What was answered, where the request had an idempotency key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answer: Option<Answer>,
+    },
+    /// The work was not done; nothing is charged.
+    Release {
+        /// Which reservation.
+        id: ReservationId,
+        /// The request's idempotency key: it may be used for another try.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+        /// What to answer those who wait for the same key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answer: Option<Answer>,
+    },
+}
+
+/// What a meter object is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MeterRequest {
+    /// Take in what ended, then decide what begins.
+    Work {
+        /// Reservations that ended.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ends: Vec<End>,
+        /// One to begin.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reserve: Option<Reserve>,
+    },
+    /// Take a plan.
+    Configure(Entitlement),
+    /// Stop a session.
+    RevokeSession {
+        /// Which.
+        session: SessionId,
+        /// When it can be forgotten.
+        #[serde(with = "millis")]
+        until: Timestamp,
+    },
+    /// Where the meters stand.
+    Standing {
+        /// Who asks.
+        session: SessionId,
+    },
+    /// Settled and expired reservations, newest first.
+    Logs {
+        /// Who asks.
+        session: SessionId,
+        /// Rows before this number.
+        before: Option<u64>,
+        /// At most this many.
+        limit: u32,
+    },
+}
+
+/// The answer to [`MeterRequest::Work`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Worked {
+    /// Nothing was to be decided.
+    Noted,
+    /// The decision. Admitted, or admitted before and up to this caller to carry out.
+    Decided(Decision),
+    /// The same key was answered before.
+    Replayed(Answer),
+    /// The same key is being answered and that takes long.
+    InProgress,
+    /// The same key was answered, but the answer was too large to keep.
+    NotKept,
+}
+
+/// A row of the usage log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogRow {
+    /// Its number in the ledger.
+    pub seq: u64,
+    /// When.
+    #[serde(with = "millis")]
+    pub at: Timestamp,
+    /// The reservation.
+    pub id: ReservationId,
+    /// What counted.
+    pub amounts: Amounts,
+    /// What for.
+    pub detail: UsageDetail,
+}
+
+/// What a meter object answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MeterReply {
+    /// To `Work`.
+    Worked(Worked),
+    /// To `Configure` and `RevokeSession`.
+    Done,
+    /// The session that asks was ended.
+    SessionRevoked,
+    /// To `Standing`; no entitlement when none was pushed yet.
+    Standing {
+        /// The plan.
+        entitlement: Option<Entitlement>,
+        /// The meters.
+        standings: Vec<Standing>,
+        /// The instant this was true.
+        #[serde(with = "millis")]
+        as_of: Timestamp,
+        /// Rows in the ledger.
+        rows: u64,
+        /// The hash of the last one.
+        head: Hash,
+    },
+    /// To `Logs`.
+    Logs(Vec<LogRow>),
+    /// The object could not do it; its log knows why.
+    Failed,
+}

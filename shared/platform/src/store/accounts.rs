@@ -1,0 +1,174 @@
+//! Users and the tenants they own.
+
+use serde::Deserialize;
+use tollgate_domain::{
+    account::{Email, Role},
+    catalogue::{Plan, Product},
+    id::{SessionId, TenantId, UserId},
+    time::Timestamp,
+    trial::Trial,
+};
+
+use super::database::{Param, Statement, StoreError, TenantDb};
+use crate::Scope;
+
+/// Statements of this repository.
+pub const STATEMENTS: &[Statement] = &[ADD_TENANT, ADD_USER, ADD_IDENTITY, ADD_SUBSCRIPTION, PROFILE, RENAME];
+
+const ADD_TENANT: Statement = Statement {
+    name: "accounts.add_tenant",
+    sql: "INSERT INTO tenants (tenant_id, name, created_at) VALUES (?1, ?2, ?3)",
+};
+const ADD_USER: Statement = Statement {
+    name: "accounts.add_user",
+    sql: "INSERT INTO users (tenant_id, user_id, email, name, password_hash, role, product, created_at) \
+          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+};
+const ADD_IDENTITY: Statement = Statement {
+    name: "accounts.add_identity",
+    sql: "INSERT INTO identities (tenant_id, email, user_id) VALUES (?1, ?2, ?3)",
+};
+const ADD_SUBSCRIPTION: Statement = Statement {
+    name: "accounts.add_subscription",
+    sql: "INSERT INTO subscriptions (tenant_id, user_id, product, plan, version, anchor_at, trial_started_at, trial_ends_at) \
+          VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7)",
+};
+// One statement answers the profile and whether the session still stands.
+const PROFILE: Statement = Statement {
+    name: "accounts.profile",
+    sql: "SELECT u.user_id, u.email, u.email_verified, u.name, u.role, u.product, u.created_at, \
+                 t.name AS tenant_name, t.created_at AS tenant_created_at, s.revoked_at, s.session_id \
+          FROM users u \
+          JOIN tenants t ON t.tenant_id = ?1 \
+          LEFT JOIN sessions s ON s.tenant_id = ?1 AND s.session_id = ?3 AND s.user_id = u.user_id \
+          WHERE u.tenant_id = ?1 AND u.user_id = ?2",
+};
+const RENAME: Statement =
+    Statement { name: "accounts.rename", sql: "UPDATE users SET name = ?3 WHERE tenant_id = ?1 AND user_id = ?2" };
+
+/// A user to be made, with a tenant of one and a subscription.
+#[derive(Debug)]
+pub struct NewAccount<'a> {
+    /// The user.
+    pub user: UserId,
+    /// The tenant of one.
+    pub tenant: TenantId,
+    /// The sign-in name.
+    pub email: &'a Email,
+    /// How to address the person.
+    pub name: Option<&'a str>,
+    /// The tenant's name.
+    pub tenant_name: &'a str,
+    /// PHC string of argon2id.
+    pub password_hash: &'a str,
+    /// What was registered for.
+    pub product: Product,
+    /// The plan it begins with.
+    pub plan: Plan,
+    /// The trial, if the plan is one.
+    pub trial: Option<Trial>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// Makes user, tenant, sign-in name and subscription in one transaction.
+///
+/// # Errors
+/// `Taken("identities.email")` when the address is registered.
+pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<(), StoreError> {
+    let (user, now) = (account.user.to_string(), account.now.as_millis());
+    let trial_start = account.trial.map_or(Param::Null, |trial| Param::Int(trial.started_at.as_millis()));
+    let trial_end = account.trial.map_or(Param::Null, |trial| Param::Int(trial.ends_at.as_millis()));
+    let db = TenantDb::of(scope, account.tenant)?;
+    let (email, product) = (Param::Text(account.email.as_str()), Param::Text(account.product.as_str()));
+    db.batch(&[
+        (ADD_IDENTITY, vec![email, Param::Text(&user)]),
+        (ADD_TENANT, vec![Param::Text(account.tenant_name), Param::Int(now)]),
+        (
+            ADD_USER,
+            vec![
+                Param::Text(&user),
+                email,
+                account.name.into(),
+                Param::Text(account.password_hash),
+                Param::Text(Role::Owner.as_str()),
+                product,
+                Param::Int(now),
+            ],
+        ),
+        (
+            ADD_SUBSCRIPTION,
+            vec![
+                Param::Text(&user),
+                product,
+                Param::Text(account.plan.as_str()),
+                Param::Int(now),
+                trial_start,
+                trial_end,
+            ],
+        ),
+    ])
+    .await
+    .map(drop)
+}
+
+/// A user's row with the tenant and the caller's session.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ProfileRow {
+    /// The user.
+    pub user_id: String,
+    /// The sign-in name.
+    pub email: String,
+    /// 1 when it was confirmed.
+    pub email_verified: i64,
+    /// How to address the person.
+    pub name: Option<String>,
+    /// The role.
+    pub role: String,
+    /// What was registered for.
+    pub product: String,
+    /// Milliseconds.
+    pub created_at: i64,
+    /// The tenant's name.
+    pub tenant_name: String,
+    /// Milliseconds.
+    pub tenant_created_at: i64,
+    /// When the session was ended.
+    pub revoked_at: Option<i64>,
+    /// The session, if it is there.
+    pub session_id: Option<String>,
+}
+
+impl ProfileRow {
+    /// Whether the caller's session still stands.
+    pub const fn session_stands(&self) -> bool {
+        self.session_id.is_some() && self.revoked_at.is_none()
+    }
+}
+
+/// What a sign-in needs of a user.
+#[derive(Debug, Clone, Deserialize)]
+pub struct AccountRow {
+    /// The tenant.
+    pub tenant_id: String,
+    /// The user.
+    pub user_id: String,
+    /// PHC string of argon2id.
+    pub password_hash: String,
+}
+
+/// A user's profile, with the state of the session that asks.
+pub async fn profile(
+    scope: &Scope,
+    tenant: TenantId,
+    user: UserId,
+    session: SessionId,
+) -> Result<Option<ProfileRow>, StoreError> {
+    let db = TenantDb::of(scope, tenant)?;
+    db.first(PROFILE, &[Param::Text(&user.to_string()), Param::Text(&session.to_string())]).await
+}
+
+/// Changes how to address a person.
+pub async fn rename(scope: &Scope, tenant: TenantId, user: UserId, name: Option<&str>) -> Result<(), StoreError> {
+    TenantDb::of(scope, tenant)?.run(RENAME, &[Param::Text(&user.to_string()), name.into()]).await.map(drop)
+}

@@ -1,0 +1,76 @@
+//! Which plan a user holds.
+
+use serde::Deserialize;
+use tollgate_domain::{
+    catalogue::{Plan, Product, limits},
+    id::{SessionId, TenantId, UserId},
+    meter::{Entitlement, Terms},
+    time::Timestamp,
+    trial::Trial,
+};
+
+use super::database::{Param, Statement, StoreError, TenantDb};
+use crate::Scope;
+
+/// Statements of this repository.
+pub const STATEMENTS: &[Statement] = &[SUBSCRIPTION];
+
+const SUBSCRIPTION: Statement = Statement {
+    name: "subscriptions.subscription",
+    sql: "SELECT b.plan, b.version, b.anchor_at, b.trial_started_at, b.trial_ends_at, \
+                 CASE WHEN s.session_id IS NOT NULL AND s.revoked_at IS NULL THEN 1 ELSE 0 END AS session_stands \
+          FROM subscriptions b \
+          LEFT JOIN sessions s ON s.tenant_id = ?1 AND s.session_id = ?4 AND s.user_id = b.user_id \
+          WHERE b.tenant_id = ?1 AND b.user_id = ?2 AND b.product = ?3",
+};
+
+/// A subscription's row.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SubscriptionRow {
+    /// The plan.
+    pub plan: String,
+    /// Rises with every change.
+    pub version: i64,
+    /// Milliseconds: when billing began.
+    pub anchor_at: i64,
+    /// Milliseconds.
+    pub trial_started_at: Option<i64>,
+    /// Milliseconds.
+    pub trial_ends_at: Option<i64>,
+    /// 1 while the session that asks stands.
+    pub session_stands: i64,
+}
+
+impl SubscriptionRow {
+    /// The trial, if there was one.
+    pub fn trial(&self) -> Option<Trial> {
+        let (start, end) = (self.trial_started_at?, self.trial_ends_at?);
+        Some(Trial { started_at: Timestamp::from_millis(start), ends_at: Timestamp::from_millis(end) })
+    }
+
+    /// What is pushed to the meter; `None` when the catalogue does not know the plan.
+    pub fn entitlement(&self, product: Product) -> Option<Entitlement> {
+        let plan = Plan::parse(&self.plan)?;
+        let terms = match (plan, self.trial()) {
+            (Plan::Trial, Some(trial)) => Terms::Trial(trial),
+            _ => Terms::Monthly { anchor: Timestamp::from_millis(self.anchor_at) },
+        };
+        Some(Entitlement { version: self.version.unsigned_abs(), product, plan, limits: limits(product, plan)?, terms })
+    }
+}
+
+/// A user's subscription to a product, with the state of the session that asks.
+pub async fn subscription(
+    scope: &Scope,
+    tenant: TenantId,
+    user: UserId,
+    product: Product,
+    session: SessionId,
+) -> Result<Option<SubscriptionRow>, StoreError> {
+    TenantDb::of(scope, tenant)?
+        .first(
+            SUBSCRIPTION,
+            &[Param::Text(&user.to_string()), Param::Text(product.as_str()), Param::Text(&session.to_string())],
+        )
+        .await
+}

@@ -1,0 +1,145 @@
+//! Whole answers, errors, usage and stop reasons.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::completion::{ChoiceOut, Completion, CompletionMeta, completion_body, tool_call};
+use crate::error::{ErrorBody, ProviderError, ProviderErrorKind};
+use crate::model::Provider;
+use crate::request::ChatRequest;
+use crate::tokens::TextTally;
+use crate::usage::Usage;
+
+#[expect(clippy::struct_field_names, reason = "the names are the wire's")]
+/// `usage`, of a whole answer, of `message_start` and of `message_delta` (where it is cumulative and may lack the input).
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub(super) struct UsageIn {
+    #[serde(default)]
+    pub(super) input_tokens: Option<u64>,
+    #[serde(default)]
+    pub(super) output_tokens: Option<u64>,
+    #[serde(default)]
+    pub(super) cache_creation_input_tokens: Option<u64>,
+    #[serde(default)]
+    pub(super) cache_read_input_tokens: Option<u64>,
+}
+
+impl UsageIn {
+    /// What a later report says, and what it leaves out from the earlier one.
+    pub(super) fn updated_by(self, later: Self) -> Self {
+        Self {
+            input_tokens: later.input_tokens.or(self.input_tokens),
+            output_tokens: later.output_tokens.or(self.output_tokens),
+            cache_creation_input_tokens: later.cache_creation_input_tokens.or(self.cache_creation_input_tokens),
+            cache_read_input_tokens: later.cache_read_input_tokens.or(self.cache_read_input_tokens),
+        }
+    }
+}
+
+impl From<UsageIn> for Usage {
+    /// `input_tokens` counts only what was neither read from nor written to the cache
+    /// (<https://platform.claude.com/docs/en/build-with-claude/prompt-caching>); OpenAI's prompt counts all of it.
+    fn from(wire: UsageIn) -> Self {
+        let cached = wire.cache_read_input_tokens.unwrap_or(0);
+        let written = wire.cache_creation_input_tokens.unwrap_or(0);
+        Self {
+            prompt_tokens: wire.input_tokens.unwrap_or(0).saturating_add(cached).saturating_add(written),
+            completion_tokens: wire.output_tokens.unwrap_or(0),
+            cached_tokens: cached,
+            reasoning_tokens: 0,
+            estimated: false,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    content: Vec<Block>,
+    #[serde(default)]
+    stop_reason: Option<String>,
+    #[serde(default)]
+    usage: Option<UsageIn>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Block {
+    Text {
+        text: String,
+    },
+    Thinking {
+        #[serde(default)]
+        thinking: String,
+    },
+    ToolUse {
+        id: String,
+        name: String,
+        #[serde(default)]
+        input: Value,
+    },
+    #[serde(other)]
+    Other,
+}
+
+/// OpenAI's finish reason for a stop reason. `refusal` is the model's own safety stop.
+pub(super) fn finish_reason(stop_reason: Option<&str>) -> &'static str {
+    match stop_reason {
+        Some("max_tokens" | "model_context_window_exceeded") => "length",
+        Some("tool_use") => "tool_calls",
+        Some("refusal") => "content_filter",
+        _ => "stop",
+    }
+}
+
+pub(crate) fn decode(request: &ChatRequest, body: &str, meta: &CompletionMeta) -> Result<Completion, ProviderError> {
+    let answer: Answer = serde_json::from_str(body)
+        .map_err(|error| ProviderError::bad_answer(Provider::Anthropic, &format!("no message: {error}")))?;
+    let mut choice = ChoiceOut { finish_reason: finish_reason(answer.stop_reason.as_deref()), ..ChoiceOut::default() };
+    let mut tally = TextTally::default();
+    for block in answer.content {
+        match block {
+            Block::Text { text } => {
+                tally.add(&text);
+                choice.text.get_or_insert_default().push_str(&text);
+            }
+            Block::Thinking { thinking } => {
+                tally.add(&thinking);
+                choice.reasoning.push_str(&thinking);
+            }
+            Block::ToolUse { id, name, input } => {
+                let arguments = if input.is_null() { "{}".to_owned() } else { input.to_string() };
+                tally.add(&name);
+                tally.add(&arguments);
+                choice.tool_calls.push(tool_call(&id, &name, &arguments));
+            }
+            Block::Other => {}
+        }
+    }
+    let prompt = request.prompt_tokens_estimate();
+    let usage = match answer.usage {
+        Some(usage) => Usage::from(usage).repaired(prompt, tally.tokens()),
+        None => Usage::estimated(prompt, tally.tokens()),
+    };
+    Ok(Completion { body: completion_body(meta, vec![choice], usage), usage })
+}
+
+/// `{"type":"error","error":{"type":"...","message":"..."}}`, as a body or as an event.
+/// Types: <https://platform.claude.com/docs/en/api/errors>.
+pub(crate) fn read_error(body: &[u8]) -> Option<ErrorBody> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let error = body.get("error")?;
+    let code = error.get("type").and_then(Value::as_str);
+    let kind = match code {
+        Some("invalid_request_error" | "not_found_error" | "request_too_large") => Some(ProviderErrorKind::Rejected),
+        Some("authentication_error" | "permission_error" | "billing_error") => Some(ProviderErrorKind::Unauthorized),
+        Some("rate_limit_error") => Some(ProviderErrorKind::RateLimited),
+        Some("overloaded_error" | "api_error" | "timeout_error") => Some(ProviderErrorKind::Overloaded),
+        _ => None,
+    };
+    Some(ErrorBody {
+        message: error.get("message").and_then(Value::as_str).map(ToOwned::to_owned),
+        code: code.map(ToOwned::to_owned),
+        kind,
+        retry_after_seconds: None,
+    })
+}

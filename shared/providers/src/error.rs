@@ -1,0 +1,216 @@
+//! What a provider's refusal means to us, and what of it a client may see.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use crate::model::Provider;
+
+/// Why a provider gave no (whole) answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProviderErrorKind {
+    /// The client's request was wrong: 400, 404, 413, 422.
+    Rejected,
+    /// Our credentials or our account: 401, 402, 403.
+    Unauthorized,
+    /// We send too much: 429.
+    RateLimited,
+    /// The provider is in trouble: 5xx, Anthropic's 529, 408.
+    Overloaded,
+    /// An answer that cannot be read.
+    BadAnswer,
+    /// The stream ended before its end.
+    Cut,
+}
+
+impl ProviderErrorKind {
+    /// The machine-readable code for clients, in error frames and problem documents.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Rejected => "provider_rejected",
+            Self::Unauthorized => "provider_unauthorized",
+            Self::RateLimited => "provider_rate_limited",
+            Self::Overloaded => "provider_overloaded",
+            Self::BadAnswer => "provider_bad_answer",
+            Self::Cut => "provider_stream_cut",
+        }
+    }
+
+    /// Whether the same request may succeed a little later.
+    pub fn is_temporary(self) -> bool {
+        matches!(self, Self::RateLimited | Self::Overloaded | Self::BadAnswer | Self::Cut)
+    }
+}
+
+/// A provider's error, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderError {
+    /// Who failed.
+    pub provider: Provider,
+    /// What it means.
+    pub kind: ProviderErrorKind,
+    /// The HTTP status, if the error came as one.
+    pub status: Option<u16>,
+    /// The provider's own message for the log: one line, at most 300 characters, nothing in it that looks like a key.
+    /// A client may see it only when it is about the client's request; [`ProviderError::client_message`] decides.
+    pub message: String,
+    /// The provider's own code: `context_length_exceeded`, `overloaded_error`, `RESOURCE_EXHAUSTED`.
+    pub code: Option<String>,
+    /// When to try again, in seconds, as the provider said. Dates in `Retry-After` are not read: there is no clock here.
+    pub retry_after_seconds: Option<u32>,
+}
+
+/// The parts of an error body that the providers share under different names.
+#[derive(Debug, Default)]
+pub(crate) struct ErrorBody {
+    pub(crate) message: Option<String>,
+    pub(crate) code: Option<String>,
+    pub(crate) kind: Option<ProviderErrorKind>,
+    pub(crate) retry_after_seconds: Option<u32>,
+}
+
+impl ProviderError {
+    pub(crate) fn new(provider: Provider, kind: ProviderErrorKind, message: &str) -> Self {
+        Self { provider, kind, status: None, message: safe_line(message), code: None, retry_after_seconds: None }
+    }
+
+    pub(crate) fn bad_answer(provider: Provider, message: &str) -> Self {
+        Self::new(provider, ProviderErrorKind::BadAnswer, message)
+    }
+
+    /// An HTTP answer that is no success.
+    pub(crate) fn from_status(provider: Provider, status: u16, retry_after: Option<&str>, body: ErrorBody) -> Self {
+        let kind = body.kind.unwrap_or(match status {
+            401..=403 => ProviderErrorKind::Unauthorized,
+            429 => ProviderErrorKind::RateLimited,
+            408 | 500..=599 => ProviderErrorKind::Overloaded,
+            400..=499 => ProviderErrorKind::Rejected,
+            _ => ProviderErrorKind::BadAnswer,
+        });
+        let message = body.message.unwrap_or_else(|| format!("HTTP status {status} without a message"));
+        Self {
+            status: Some(status),
+            code: body.code.map(|code| safe_line(&code)),
+            retry_after_seconds: retry_after.and_then(parse_seconds).or(body.retry_after_seconds),
+            ..Self::new(provider, kind, &message)
+        }
+    }
+
+    /// An error that came inside a stream, after a 200.
+    pub(crate) fn in_stream(provider: Provider, body: ErrorBody) -> Self {
+        let kind = body.kind.unwrap_or(ProviderErrorKind::Overloaded);
+        Self {
+            code: body.code.map(|code| safe_line(&code)),
+            retry_after_seconds: body.retry_after_seconds,
+            ..Self::new(provider, kind, body.message.as_deref().unwrap_or("error without a message"))
+        }
+    }
+
+    /// What a client may read: the provider's words when they are about the client's request, else only what happened.
+    pub fn client_message(&self) -> String {
+        let name = self.provider.display_name();
+        match self.kind {
+            ProviderErrorKind::Rejected => self.message.clone(),
+            ProviderErrorKind::Unauthorized => {
+                format!("{name} did not accept this service's credentials.")
+            }
+            ProviderErrorKind::RateLimited => {
+                format!("{name} is receiving too many requests at the moment; try again later.")
+            }
+            ProviderErrorKind::Overloaded => {
+                format!("{name} is not able to answer at the moment; try again later.")
+            }
+            ProviderErrorKind::BadAnswer => {
+                format!("{name} sent an answer that could not be read.")
+            }
+            ProviderErrorKind::Cut => {
+                format!("The answer from {name} ended early; what arrived is incomplete.")
+            }
+        }
+    }
+
+    /// The error as an SSE frame. The official SDKs raise an `APIError` on any `data:` that has an `error`
+    /// (openai-node `core/streaming.ts`, openai-python `_streaming.py`), so no `[DONE]` follows: the stream just ends.
+    pub(crate) fn to_frame(&self) -> String {
+        let kind = if self.kind == ProviderErrorKind::Rejected { "invalid_request_error" } else { "server_error" };
+        let error = json!({"message": self.client_message(), "type": kind, "param": null, "code": self.kind.code()});
+        format!("data: {}\n\n", json!({"error": error}))
+    }
+}
+
+impl fmt::Display for ProviderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {:?}", self.provider, self.kind)?;
+        if let Some(status) = self.status {
+            write!(f, " (status {status})")?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+impl std::error::Error for ProviderError {}
+
+/// Seconds from `Retry-After: 12`, `1.5` or Gemini's `34.07s`, rounded up.
+pub(crate) fn parse_seconds(text: &str) -> Option<u32> {
+    let text = text.trim();
+    let (whole, rest) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
+    let seconds: u32 = whole.parse().ok()?;
+    let rest = rest.strip_suffix('s').unwrap_or(rest);
+    if rest.is_empty() {
+        return Some(seconds);
+    }
+    let fraction = rest.strip_prefix('.').filter(|f| f.bytes().all(|b| b.is_ascii_digit()))?;
+    Some(seconds.saturating_add(u32::from(fraction.bytes().any(|b| b != b'0'))))
+}
+
+/// A string or a number as text, for codes that are sometimes the one and sometimes the other.
+pub(crate) fn code_text(value: Option<&Value>) -> Option<String> {
+    match value? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// Longest message kept, in characters.
+const LONGEST_MESSAGE: usize = 300;
+
+/// One line of at most 300 characters without anything that looks like a secret.
+pub(crate) fn safe_line(text: &str) -> String {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || "-_*+=".contains(c);
+    let mut out = String::new();
+    let mut rest = text;
+    // A message is read far enough to be cut at 300 characters; a megabyte of HTML is not scanned to its end.
+    while !rest.is_empty() && out.len() < 4 * LONGEST_MESSAGE {
+        let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+        let (word, tail) = rest.split_at(end);
+        out.push_str(if looks_secret(word) { "[redacted]" } else { word });
+        let mut chars = tail.chars();
+        if let Some(c) = chars.next() {
+            let blank = c.is_whitespace() || c.is_control();
+            if !blank {
+                out.push(c);
+            } else if !out.ends_with(' ') && !out.is_empty() {
+                out.push(' ');
+            }
+        }
+        rest = chars.as_str();
+    }
+    let line = out.trim();
+    if line.chars().count() <= LONGEST_MESSAGE {
+        return line.to_owned();
+    }
+    line.chars().take(LONGEST_MESSAGE - 3).chain("...".chars()).collect()
+}
+
+fn looks_secret(word: &str) -> bool {
+    const PREFIXES: [&str; 7] = ["sk-", "sk_", "rk_", "AIza", "tg_live_", "xai-", "eyJ"];
+    let known = PREFIXES.iter().any(|prefix| word.starts_with(prefix) && word.len() > prefix.len() + 3);
+    let starred = word.contains("***");
+    let random =
+        word.len() >= 32 && word.bytes().any(|b| b.is_ascii_digit()) && word.bytes().any(|b| b.is_ascii_alphabetic());
+    known || starred || random
+}
+
+#[cfg(test)]
+mod tests;

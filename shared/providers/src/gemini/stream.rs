@@ -1,0 +1,83 @@
+//! Streams: every frame is a whole response with the next piece of each candidate; there is no closing event.
+
+use serde_json::json;
+
+use super::part::{Answer, Candidate, finish_reason};
+use super::response::error_body;
+use crate::error::ProviderError;
+use crate::session::{FrameDecoder, Session};
+use crate::usage::Usage;
+
+/// The state of a stream from Gemini.
+#[derive(Debug, Default)]
+pub(crate) struct GeminiStream {
+    /// Tool calls so far, over all choices, for their ids.
+    calls: u64,
+    /// Tool calls so far of each choice, for their indices.
+    calls_of: Vec<(u64, u64)>,
+    finished: Vec<(u64, &'static str)>,
+}
+
+impl FrameDecoder for GeminiStream {
+    fn frame(&mut self, data: &str, session: &mut Session) {
+        let Ok(answer) = serde_json::from_str::<Answer>(data) else {
+            return session.fail_unreadable("a frame that is no response");
+        };
+        if let Some(error) = &answer.error {
+            return session.fail(ProviderError::in_stream(session.provider, error_body(error)));
+        }
+        if answer.is_blocked() && self.finished.is_empty() {
+            self.finished.push((0, "content_filter"));
+            session.complete = true;
+        }
+        for candidate in &answer.candidates {
+            self.candidate(candidate, session);
+        }
+        if let Some(usage) = answer.usage_metadata {
+            session.usage = Some(usage.into());
+        }
+        session.complete |= self.finished.len() as u64 >= session.choices;
+        session.done = session.complete && session.usage.is_some();
+    }
+
+    fn tail(&mut self, usage: Usage, session: &mut Session) {
+        session.finish_chunks(&self.finished, usage);
+    }
+}
+
+impl GeminiStream {
+    fn candidate(&mut self, candidate: &Candidate, session: &mut Session) {
+        let choice = candidate.index;
+        for part in candidate.content.iter().flat_map(|content| &content.parts) {
+            match &part.text {
+                Some(text) if part.thought => session.reasoning(choice, text),
+                Some(text) => session.text(choice, text),
+                None => {}
+            }
+            if let Some(call) = &part.function_call {
+                let mut entry = call.to_openai(self.calls, part.thought_signature.as_deref(), &session.meta);
+                entry["index"] = json!(self.next_index(choice));
+                self.calls += 1;
+                session.tally.add(&call.name);
+                session.tally.add(&call.arguments());
+                session.tool_call(choice, &entry);
+            }
+        }
+        let Some(reason) = &candidate.finish_reason else {
+            return;
+        };
+        let has_calls = self.calls_of.iter().any(|(of, _)| *of == choice);
+        if !self.finished.iter().any(|(finished, _)| *finished == choice) {
+            self.finished.push((choice, finish_reason(reason, has_calls)));
+        }
+    }
+
+    fn next_index(&mut self, choice: u64) -> u64 {
+        if let Some((_, count)) = self.calls_of.iter_mut().find(|(of, _)| *of == choice) {
+            *count += 1;
+            return *count - 1;
+        }
+        self.calls_of.push((choice, 1));
+        0
+    }
+}

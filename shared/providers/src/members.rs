@@ -1,0 +1,88 @@
+//! The members of a JSON object in their order, with their values untouched: how OpenAI's bodies are edited without being re-written.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// An object's members, values as the text they arrived in. A name that comes twice counts once, the last one winning, so that
+/// no parser behind us can read another value than the one that was checked here.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Members(Vec<(String, Box<RawValue>)>);
+
+impl Members {
+    /// `None` when the text is not a JSON object.
+    pub(crate) fn parse(json: &str) -> Option<Self> {
+        serde_json::from_str(json).ok()
+    }
+
+    /// The value of a member as JSON text.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.get())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.get()))
+    }
+
+    /// The object with some members replaced (or added at the end). A replacement of `None` leaves the member out.
+    pub(crate) fn with(&self, replacements: &[(&str, Option<String>)]) -> String {
+        let replaced = |name: &str| replacements.iter().find(|(key, _)| *key == name);
+        let kept = self.iter().filter_map(|(key, value)| match replaced(key) {
+            Some((_, Some(new))) => Some((key, new.as_str())),
+            Some((_, None)) => None,
+            None => Some((key, value)),
+        });
+        let added = replacements
+            .iter()
+            .filter(|(key, _)| self.get(key).is_none())
+            .filter_map(|(key, new)| new.as_deref().map(|new| (*key, new)));
+        let mut out = String::with_capacity(self.iter().map(|(k, v)| k.len() + v.len() + 4).sum::<usize>() + 64);
+        out.push('{');
+        for (key, value) in kept.chain(added) {
+            if out.len() > 1 {
+                out.push(',');
+            }
+            out.push_str(&quoted(key));
+            out.push(':');
+            out.push_str(value);
+        }
+        out.push('}');
+        out
+    }
+}
+
+/// A string as a JSON string literal.
+pub(crate) fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+        let mut members: Vec<(String, Box<RawValue>)> = Vec::new();
+        while let Some((key, value)) = map.next_entry::<String, Box<RawValue>>()? {
+            match members.iter_mut().find(|(known, _)| *known == key) {
+                Some(member) => member.1 = value,
+                None => members.push((key, value)),
+            }
+        }
+        Ok(Members(members))
+    }
+}
+
+#[cfg(test)]
+mod tests;

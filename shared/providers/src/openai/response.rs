@@ -1,0 +1,125 @@
+//! Whole answers and errors.
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::completion::Completion;
+use crate::error::{ErrorBody, ProviderError, ProviderErrorKind, code_text};
+use crate::members::Members;
+use crate::model::Provider;
+use crate::request::ChatRequest;
+use crate::tokens::TextTally;
+use crate::usage::{OpenAiUsage, Usage};
+
+/// What is looked at in an answer; the rest is passed on unread.
+#[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow)]
+    choices: Vec<Choice<'a>>,
+    #[serde(default, borrow)]
+    usage: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow)]
+    message: Said<'a>,
+}
+
+/// The text of a message or of a stream's delta. Everything is optional and untyped: a compatible server's oddity in a field that
+/// is only counted must not break the answer.
+#[derive(Default, Deserialize)]
+pub(super) struct Said<'a> {
+    #[serde(default, borrow)]
+    content: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    refusal: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    reasoning_content: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    tool_calls: Option<&'a RawValue>,
+}
+
+impl Said<'_> {
+    pub(super) fn tally(&self, tally: &mut TextTally) {
+        for raw in [self.content, self.refusal, self.reasoning_content].into_iter().flatten() {
+            match serde_json::from_str::<String>(raw.get()) {
+                Ok(text) => tally.add(&text),
+                Err(_) => tally.add(raw.get()),
+            }
+        }
+        let calls: Vec<Value> =
+            self.tool_calls.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+        for call in &calls {
+            for pointer in ["/function/name", "/function/arguments"] {
+                tally.add(call.pointer(pointer).and_then(Value::as_str).unwrap_or_default());
+            }
+        }
+    }
+}
+
+/// The provider's count, if it is one.
+pub(super) fn read_usage(raw: Option<&RawValue>) -> Option<Usage> {
+    let wire: Option<OpenAiUsage> = serde_json::from_str(raw?.get()).ok()?;
+    wire.map(Usage::from)
+}
+
+pub(crate) fn decode(request: &ChatRequest, provider: Provider, body: &str) -> Result<Completion, ProviderError> {
+    let bad = |what: &str| ProviderError::bad_answer(provider, what);
+    let answer: Answer = serde_json::from_str(body).map_err(|error| bad(&format!("no completion: {error}")))?;
+    if answer.choices.is_empty() {
+        return Err(bad("a completion without choices"));
+    }
+    let reported = read_usage(answer.usage);
+    let prompt = request.prompt_tokens_estimate();
+    // Counting the text of a long answer costs more than reading it: only when the provider did not.
+    if let Some(usage) = reported.filter(|usage| usage.prompt_tokens > 0 && usage.completion_tokens > 0) {
+        return Ok(Completion { body: body.to_owned(), usage });
+    }
+    let mut tally = TextTally::default();
+    answer.choices.iter().for_each(|choice| choice.message.tally(&mut tally));
+    let usage = match reported {
+        Some(usage) => usage.repaired(prompt, tally.tokens()),
+        None => Usage::estimated(prompt, tally.tokens()),
+    };
+    if reported == Some(usage) {
+        return Ok(Completion { body: body.to_owned(), usage });
+    }
+    let members = Members::parse(body).ok_or_else(|| bad("a completion that is no object"))?;
+    Ok(Completion { body: members.with(&[("usage", Some(usage.to_openai().to_string()))]), usage })
+}
+
+pub(crate) fn read_error(body: &[u8]) -> Option<ErrorBody> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    Some(error_body(body.get("error").unwrap_or(&body)))
+}
+
+/// `{message, type, param, code}`; some compatible servers send a bare string.
+pub(super) fn error_body(error: &Value) -> ErrorBody {
+    let kind = error.get("type").and_then(Value::as_str);
+    ErrorBody {
+        message: error.as_str().or_else(|| error.get("message")?.as_str()).map(ToOwned::to_owned),
+        code: code_text(error.get("code")).or_else(|| kind.map(ToOwned::to_owned)),
+        kind: None,
+        retry_after_seconds: None,
+    }
+}
+
+/// In a stream there is no status to go by, so the names must do.
+pub(super) fn error_in_stream(error: &Value) -> ErrorBody {
+    let mut body = error_body(error);
+    let names = [error.get("type").and_then(Value::as_str), body.code.as_deref()];
+    let is_one_of = |known: &[&str]| names.iter().flatten().any(|name| known.contains(name));
+    body.kind = Some(if is_one_of(&["invalid_request_error", "context_length_exceeded", "400"]) {
+        ProviderErrorKind::Rejected
+    } else if is_one_of(&["rate_limit_exceeded", "rate_limit_error", "insufficient_quota", "tokens", "requests", "429"])
+    {
+        ProviderErrorKind::RateLimited
+    } else if is_one_of(&["authentication_error", "invalid_api_key", "permission_error", "401", "403"]) {
+        ProviderErrorKind::Unauthorized
+    } else {
+        ProviderErrorKind::Overloaded
+    });
+    body
+}

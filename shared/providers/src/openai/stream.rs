@@ -1,0 +1,136 @@
+//! Streams: chunks pass through as they are; only the usage is moved to where the client looks for it.
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::response::{Said, error_in_stream, read_usage};
+use crate::error::ProviderError;
+use crate::members::Members;
+use crate::session::{FrameDecoder, Session};
+use crate::usage::Usage;
+
+/// What is looked at in a chunk.
+#[derive(Deserialize)]
+struct Chunk<'a> {
+    #[serde(default, borrow)]
+    choices: Option<Vec<Choice<'a>>>,
+    #[serde(default, borrow)]
+    usage: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    error: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(default)]
+    index: u64,
+    #[serde(default, borrow)]
+    delta: Option<Said<'a>>,
+    #[serde(default, borrow)]
+    finish_reason: Option<&'a RawValue>,
+}
+
+/// The state of a stream from OpenAI.
+#[derive(Debug, Default)]
+pub(crate) struct OpenAiStream {
+    /// Finish chunks that wait for the usage, when the client did not ask for a chunk of its own.
+    held: Vec<Members>,
+    /// The chunk that has the usage and no choices.
+    usage_chunk: Option<Members>,
+    /// The usage as it came, with members not known here.
+    usage_text: Option<String>,
+    /// Choices that have their finish reason, a bit each.
+    finished: u64,
+    /// Any chunk that was seen: its `id`, `created` and `model` name a chunk that has to be made here.
+    sample: Option<Members>,
+}
+
+impl FrameDecoder for OpenAiStream {
+    fn frame(&mut self, data: &str, session: &mut Session) {
+        if data.trim() == "[DONE]" {
+            session.complete = true;
+            session.done = true;
+            return;
+        }
+        let Ok(chunk) = serde_json::from_str::<Chunk>(data) else {
+            return session.fail_unreadable("a chunk that is no JSON object with choices");
+        };
+        if let Some(error) = chunk.error {
+            let error: Value = serde_json::from_str(error.get()).unwrap_or_default();
+            return session.fail(ProviderError::in_stream(session.provider, error_in_stream(&error)));
+        }
+        self.chunk(data, &chunk, session);
+    }
+
+    fn tail(&mut self, usage: Usage, session: &mut Session) {
+        let text = match self.usage_text.take() {
+            Some(text) if session.usage == Some(usage) => text,
+            _ => usage.to_openai().to_string(),
+        };
+        if session.include_usage {
+            let chunk = match (self.usage_chunk.take(), &self.sample) {
+                (Some(chunk), _) => chunk.with(&[("usage", Some(text))]),
+                (None, Some(sample)) => sample.with(&[("choices", Some("[]".to_owned())), ("usage", Some(text))]),
+                (None, None) => return session.usage_chunk(usage),
+            };
+            return session.raw(&chunk);
+        }
+        let Some(last) = self.held.pop() else {
+            return session.finish_chunks(&[(0, "stop")], usage);
+        };
+        for chunk in self.held.drain(..) {
+            session.raw(&chunk.with(&[("usage", None)]));
+        }
+        session.raw(&last.with(&[("usage", Some(text))]));
+    }
+}
+
+impl OpenAiStream {
+    fn chunk(&mut self, data: &str, chunk: &Chunk, session: &mut Session) {
+        let choices = chunk.choices.as_deref().unwrap_or_default();
+        let mut finishes = false;
+        for choice in choices {
+            if let Some(delta) = &choice.delta {
+                delta.tally(&mut session.tally);
+            }
+            if choice.finish_reason.is_some_and(|reason| reason.get() != "null") {
+                finishes = true;
+                self.finished |= 1 << choice.index.min(63);
+            }
+        }
+        session.complete = u64::from(self.finished.count_ones()) >= session.choices;
+        let usage = read_usage(chunk.usage);
+        if let Some(usage) = usage {
+            session.usage = Some(usage);
+            self.usage_text = chunk.usage.map(|raw| raw.get().to_owned());
+        }
+        let needs_edit = usage.is_some() || (finishes && !session.include_usage);
+        if !needs_edit && self.sample.is_some() {
+            return session.raw(data);
+        }
+        let Some(members) = Members::parse(data) else {
+            return session.fail_unreadable("a chunk that is no object");
+        };
+        self.sample.get_or_insert_with(|| members.clone());
+        if usage.is_some() && choices.is_empty() {
+            self.usage_chunk = Some(members);
+        } else if finishes && !session.include_usage {
+            self.hold(members, session);
+        } else if usage.is_some() {
+            // Some servers report a running count on every chunk; the client expects it once.
+            session.raw(&members.with(&[("usage", None)]));
+        } else {
+            session.raw(data);
+        }
+    }
+
+    /// Holds a finish chunk back; one for each choice, so that a server that repeats itself does not fill the memory.
+    fn hold(&mut self, chunk: Members, session: &mut Session) {
+        if self.held.len() as u64 >= session.choices {
+            let oldest = self.held.remove(0);
+            session.raw(&oldest.with(&[("usage", None)]));
+        }
+        self.held.push(chunk);
+    }
+}

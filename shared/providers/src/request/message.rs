@@ -1,0 +1,173 @@
+//! `messages`: roles, text, images, tool calls and their results.
+
+use serde_json::{Map, Value};
+
+use super::tools::{ToolCall, read_tool_calls};
+use super::{InvalidRequest, InvalidRequestKind};
+use crate::tokens::TextTally;
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// `system`, and `developer`, its newer name.
+    System,
+    User,
+    Assistant,
+    Tool,
+    /// The deprecated `function`: passed on to OpenAI, unknown to the others.
+    Function,
+}
+
+/// One message.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    pub(crate) role: Role,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) tool_calls: Vec<ToolCall>,
+    /// For [`Role::Tool`]: the call this is the result of.
+    pub(crate) tool_call_id: Option<String>,
+}
+
+/// One part of a message's content; a plain string is one part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Part {
+    Text(String),
+    Image {
+        url: String,
+        low_detail: bool,
+    },
+    /// A part only OpenAI knows (`input_audio`, `file`), with its size.
+    Other {
+        bytes: usize,
+    },
+}
+
+impl Message {
+    /// All text of the message, without a separator between parts (what OpenAI does).
+    pub(crate) fn text(&self) -> String {
+        self.parts
+            .iter()
+            .filter_map(|part| if let Part::Text(text) = part { Some(text.as_str()) } else { None })
+            .collect()
+    }
+
+    pub(super) fn tokens_estimate(&self) -> u64 {
+        const IMAGE_TOKENS: u64 = 1_000;
+        const LOW_DETAIL_IMAGE_TOKENS: u64 = 85;
+        let mut text = TextTally::default();
+        let mut other = 0;
+        for part in &self.parts {
+            match part {
+                Part::Text(part) => text.add(part),
+                Part::Image { low_detail: true, .. } => other += LOW_DETAIL_IMAGE_TOKENS,
+                Part::Image { .. } => other += IMAGE_TOKENS,
+                // Base64 of a recording or a document: about 10 bytes of it make a token.
+                Part::Other { bytes } => other += (*bytes as u64).div_ceil(10),
+            }
+        }
+        for call in &self.tool_calls {
+            text.add(&call.name);
+            text.add(&call.arguments);
+        }
+        text.tokens() + other
+    }
+}
+
+pub(super) fn read_messages(messages: Option<Value>) -> Result<Vec<Message>, InvalidRequest> {
+    match messages {
+        None => Err(InvalidRequest::missing("messages")),
+        Some(Value::Array(items)) if items.is_empty() => {
+            Err(InvalidRequest::out_of_range("messages", "an array of at least one message"))
+        }
+        Some(Value::Array(items)) => items
+            .into_iter()
+            .enumerate()
+            .map(|(index, item)| read_message(item, &format!("messages[{index}]")))
+            .collect(),
+        Some(_) => Err(InvalidRequest::wrong_type("messages", "an array")),
+    }
+}
+
+fn read_message(message: Value, at: &str) -> Result<Message, InvalidRequest> {
+    let Value::Object(mut message) = message else {
+        return Err(InvalidRequest::wrong_type(at, "an object"));
+    };
+    let role = match take_text(&mut message, "role", at)?.as_deref() {
+        Some("system" | "developer") => Role::System,
+        Some("user") => Role::User,
+        Some("assistant") => Role::Assistant,
+        Some("tool") => Role::Tool,
+        Some("function") => Role::Function,
+        Some(_) => {
+            let allowed = "one of system, developer, user, assistant, tool and function";
+            return Err(InvalidRequest::out_of_range(format!("{at}.role"), allowed));
+        }
+        None => return Err(InvalidRequest::missing(format!("{at}.role"))),
+    };
+    let tool_call_id = take_text(&mut message, "tool_call_id", at)?;
+    if role == Role::Tool && tool_call_id.is_none() {
+        return Err(InvalidRequest::missing(format!("{at}.tool_call_id")));
+    }
+    let tool_calls = read_tool_calls(message.remove("tool_calls"), &format!("{at}.tool_calls"))?;
+    let parts = match message.remove("content") {
+        None | Some(Value::Null) if role == Role::Assistant || role == Role::Function => Vec::new(),
+        None | Some(Value::Null) => return Err(InvalidRequest::missing(format!("{at}.content"))),
+        Some(content) => read_content(content, &format!("{at}.content"))?,
+    };
+    Ok(Message { role, parts, tool_calls, tool_call_id })
+}
+
+fn read_content(content: Value, at: &str) -> Result<Vec<Part>, InvalidRequest> {
+    match content {
+        Value::String(text) => Ok(vec![Part::Text(text)]),
+        Value::Array(parts) => {
+            parts.into_iter().enumerate().map(|(index, part)| read_part(part, &format!("{at}[{index}]"))).collect()
+        }
+        _ => Err(InvalidRequest::wrong_type(at, "a string or an array of parts")),
+    }
+}
+
+fn read_part(part: Value, at: &str) -> Result<Part, InvalidRequest> {
+    let Value::Object(mut part) = part else {
+        return Err(InvalidRequest::wrong_type(at, "an object"));
+    };
+    let kind = take_text(&mut part, "type", at)?.ok_or_else(|| InvalidRequest::missing(format!("{at}.type")))?;
+    match kind.as_str() {
+        "text" | "refusal" => take_text(&mut part, &kind, at)?
+            .map(Part::Text)
+            .ok_or_else(|| InvalidRequest::missing(format!("{at}.{kind}"))),
+        "image_url" => read_image(part.remove("image_url"), &format!("{at}.image_url")),
+        _ => Ok(Part::Other { bytes: Value::Object(part).to_string().len() }),
+    }
+}
+
+fn read_image(image: Option<Value>, at: &str) -> Result<Part, InvalidRequest> {
+    let mut image = match image {
+        None | Some(Value::Null) => return Err(InvalidRequest::missing(at)),
+        Some(Value::Object(image)) => image,
+        Some(_) => return Err(InvalidRequest::wrong_type(at, "an object with a url")),
+    };
+    let url = take_text(&mut image, "url", at)?.ok_or_else(|| InvalidRequest::missing(format!("{at}.url")))?;
+    if !["data:", "https://", "http://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(InvalidRequest::new(
+            InvalidRequestKind::OutOfRange,
+            format!("{at}.url"),
+            "must be an https: or a data: URL.",
+        ));
+    }
+    let low_detail = take_text(&mut image, "detail", at)?.as_deref() == Some("low");
+    Ok(Part::Image { url, low_detail })
+}
+
+/// Takes a string member out of an object; null counts as absent.
+pub(super) fn take_text(
+    object: &mut Map<String, Value>,
+    name: &str,
+    at: &str,
+) -> Result<Option<String>, InvalidRequest> {
+    match object.remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(InvalidRequest::wrong_type(format!("{at}.{name}"), "a string")),
+    }
+}

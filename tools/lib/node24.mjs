@@ -1,0 +1,46 @@
+// The platform's tools run on Node 24. A clone is started with whatever Node 20+ is there, so the entry points
+// set up first and then hand over to the Node of the npm package `node`.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ROOT } from './paths.mjs';
+
+/** What the tools need: the version that wrangler and Miniflare are tried with. */
+export const NODE_MAJOR = 24;
+
+/** True when this very process is new enough. */
+export const isNode24 = () => Number(process.versions.node.split('.')[0]) >= NODE_MAJOR;
+
+/** The Node 24 to start children with. */
+export function node24() {
+  const own = join(ROOT, 'node_modules', 'node', 'bin', 'node');
+  return existsSync(own) ? own : process.execPath;
+}
+
+/**
+ * Goes on in Node 24: returns at once when this process already is one; otherwise starts the same script there,
+ * passes signals on, and ends with its exit code (this call then never returns).
+ *
+ * @param {string} scriptUrl `import.meta.url` of the entry point
+ */
+export async function continueOnNode24(scriptUrl) {
+  if (isNode24()) {
+    // Started by an older Node: end with it, even when it is killed without a chance to say so.
+    if (process.connected) {
+      process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+      process.channel?.unref();
+    }
+    return;
+  }
+  const child = spawn(node24(), [...process.execArgv, fileURLToPath(scriptUrl), ...process.argv.slice(2)], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, TOLLGATE_SETUP_DONE: '1' },
+  });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  const code = await new Promise((done) => {
+    child.on('error', () => done(1));
+    child.on('exit', (code, signal) => done(code ?? (signal === 'SIGINT' ? 130 : 143)));
+  });
+  process.exit(code);
+}

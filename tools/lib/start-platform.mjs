@@ -1,0 +1,44 @@
+// What `npm start` does once set-up is done.
+import { buildFunctions, missingBuilds } from '../build.mjs';
+import { startPlatform } from '../platform.mjs';
+import { loadSettings, PROVIDERS } from '../settings.mjs';
+import { bold, dim, duration, Failure, say } from './report.mjs';
+
+/** Builds (unless TOLLGATE_SKIP_BUILD=1), starts the platform, and prints how to use it. */
+export async function startAndAnnounce() {
+  const { port, stateDir, skipBuild, values } = loadSettings();
+  if (skipBuild) {
+    const missing = missingBuilds();
+    if (missing.length > 0) throw new Failure(`TOLLGATE_SKIP_BUILD=1, but these functions are not built: ${missing.join(', ')}`, 'Build them once: npm run build');
+  } else {
+    await buildFunctions();
+  }
+  const started = Date.now();
+  const platform = await startPlatform({ port, stateDir, settings: values });
+  for (const file of platform.migrated) say(`Migrated ${file}`);
+  say(dim(`Started in ${duration(Date.now() - started)}, state in ${stateDir}`));
+  announce(platform.url, values);
+  tellParent(platform);
+}
+
+// The test harness starts this as a child and listens on its channel.
+function tellParent(platform) {
+  if (!process.send) return;
+  process.send({ event: 'ready', url: platform.url, workerdPid: platform.workerdPid });
+  platform.onRestart(({ pid, ms }) => process.send({ event: 'restarted', workerdPid: pid, ms }));
+}
+
+function announce(url, values) {
+  const configured = PROVIDERS.filter((name) => values[`${name}_API_KEY`]).map((name) => name.toLowerCase());
+  const missing = PROVIDERS.filter((name) => !values[`${name}_API_KEY`]).map((name) => `${name}_API_KEY`);
+  say('');
+  say(bold(`Tollgate is ready on ${url}`));
+  say(`  API page         ${url}/api/docs`);
+  say(`  Model providers  ${['tollgate/extractive', ...configured.map((name) => `${name}/*`)].join(', ')}${missing.length > 0 ? dim(`  (set ${missing.join(', ')} in .env for more)`) : ''}`);
+  say('  Try it:');
+  say(`    TOKEN=$(curl -s ${url}/auth/register -H 'content-type: application/json' \\
+      -d '{"email":"you-'$RANDOM'@example.com","password":"seven quiet toll booths"}' | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
+    curl -s ${url}/v1/chat/completions -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' \\
+      -d '{"model":"tollgate/extractive","messages":[{"role":"user","content":"The toll is paid at the gate. Where is the toll paid?"}]}'`);
+  say('');
+}

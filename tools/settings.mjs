@@ -1,0 +1,158 @@
+// The settings of a local platform: where each comes from, and which function gets it as a binding.
+//
+//   node tools/settings.mjs keys      prints a fresh SIGNING_KEY and JWKS for a deployment
+//   node tools/settings.mjs           prints which settings are set (never their values)
+import { createHash, generateKeyPairSync } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { parseEnv } from 'node:util';
+import { ROOT } from './lib/paths.mjs';
+import { Failure, runMain, say } from './lib/report.mjs';
+
+const EVERY = 'every function';
+
+/**
+ * Which function gets which setting. A setting that is not set is not bound: functions see it as absent.
+ * @type {Record<string, {to: string[] | typeof EVERY, kind?: 'url' | 'integer' | 'json'}>}
+ */
+const TABLE = {
+  ENVIRONMENT: { to: EVERY },
+  CLOCK_OFFSET_SECONDS: { to: EVERY, kind: 'integer' },
+  JWKS: { to: EVERY, kind: 'json' },
+  SIGNING_KEY: { to: ['auth'], kind: 'json' },
+  PUBLIC_URL: { to: ['gateway', 'auth', 'user', 'chat', 'usage'], kind: 'url' },
+  OPENAI_API_KEY: { to: ['chat'] },
+  OPENAI_BASE_URL: { to: ['chat'], kind: 'url' },
+  ANTHROPIC_API_KEY: { to: ['chat'] },
+  ANTHROPIC_BASE_URL: { to: ['chat'], kind: 'url' },
+  GEMINI_API_KEY: { to: ['chat'] },
+  GEMINI_BASE_URL: { to: ['chat'], kind: 'url' },
+};
+
+/** The names of all settings that functions can see. */
+export const SETTING_NAMES = Object.keys(TABLE);
+
+/** The model providers, for what `npm start` says about them. */
+export const PROVIDERS = ['OPENAI', 'ANTHROPIC', 'GEMINI'];
+
+/**
+ * Reads the settings: the environment wins over `.env`, which wins over generated ones. Generated secrets are
+ * kept in `<state>/secrets.env`, so that tokens survive a restart.
+ *
+ * @param {object} [options]
+ * @param {NodeJS.ProcessEnv} [options.env]
+ * @param {string} [options.root] where `.env` is
+ * @returns {{port: number, stateDir: string, skipBuild: boolean, values: Record<string, string>}}
+ */
+export function loadSettings({ env = process.env, root = ROOT } = {}) {
+  // A variable that is set but empty hides the line in `.env`: that is how a test keeps a developer's keys out.
+  const given = withoutEmpty({ ...readEnvFile(join(root, '.env')), ...env });
+  const port = parsePort(given.PORT ?? '8787');
+  const stateDir = resolve(root, given.STATE_DIR ?? '.state');
+  const values = {};
+  for (const [name, { kind }] of Object.entries(TABLE)) {
+    if (given[name] === undefined) continue;
+    check(name, given[name], kind);
+    values[name] = given[name];
+  }
+  values.PUBLIC_URL ??= `http://127.0.0.1:${port}`;
+  Object.assign(values, signingKeys(values, stateDir));
+  return { port, stateDir, skipBuild: given.TOLLGATE_SKIP_BUILD === '1', values };
+}
+
+/**
+ * The settings that a function gets, by binding name.
+ *
+ * @param {string} functionName e.g. `auth`
+ * @param {Record<string, string>} values
+ */
+export function bindingsFor(functionName, values) {
+  const bindings = {};
+  for (const [name, { to }] of Object.entries(TABLE)) {
+    if (values[name] !== undefined && (to === EVERY || to.includes(functionName))) bindings[name] = values[name];
+  }
+  return bindings;
+}
+
+/** A fresh Ed25519 key pair: the private JWK with its `kid` (RFC 7638 thumbprint), and the public set. */
+export function generateKeys() {
+  const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
+  const kid = createHash('sha256').update(`{"crv":"Ed25519","kty":"OKP","x":"${jwk.x}"}`).digest('base64url');
+  const signingKey = { kty: 'OKP', crv: 'Ed25519', x: jwk.x, d: jwk.d, kid, alg: 'EdDSA', use: 'sig' };
+  return { SIGNING_KEY: JSON.stringify(signingKey), JWKS: publicSet(signingKey) };
+}
+
+function publicSet({ kty, crv, x, kid }) {
+  return JSON.stringify({ keys: [{ kty, crv, x, kid, alg: 'EdDSA', use: 'sig' }] });
+}
+
+// The public keys follow from the private one unless they are given (they are when a key rolls: two keys then).
+function signingKeys(values, stateDir) {
+  if (values.SIGNING_KEY) {
+    const key = JSON.parse(values.SIGNING_KEY);
+    if (!(key.kty === 'OKP' && key.crv === 'Ed25519' && key.d && key.x && key.kid)) {
+      throw new Failure('SIGNING_KEY is not a private Ed25519 JWK with a "kid"', '`node tools/settings.mjs keys` prints a fresh one.');
+    }
+    return { JWKS: values.JWKS ?? publicSet(key) };
+  }
+  const path = join(stateDir, 'secrets.env');
+  if (existsSync(path)) {
+    const stored = readEnvFile(path);
+    if (stored.SIGNING_KEY && stored.JWKS) return { SIGNING_KEY: stored.SIGNING_KEY, JWKS: values.JWKS ?? stored.JWKS };
+  }
+  const fresh = generateKeys();
+  mkdirSync(stateDir, { recursive: true });
+  const text = `# Generated for local use. Tokens signed with this key are worth nothing elsewhere.\nSIGNING_KEY='${fresh.SIGNING_KEY}'\nJWKS='${fresh.JWKS}'\n`;
+  const draft = `${path}.${process.pid}`;
+  writeFileSync(draft, text, { mode: 0o600 });
+  chmodSync(draft, 0o600);
+  renameSync(draft, path);
+  return { SIGNING_KEY: fresh.SIGNING_KEY, JWKS: values.JWKS ?? fresh.JWKS };
+}
+
+function readEnvFile(path) {
+  if (!existsSync(path)) return {};
+  return withoutEmpty(parseEnv(readFileSync(path, 'utf8')));
+}
+
+// `OPENAI_API_KEY=` in a file means "not set".
+function withoutEmpty(values) {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ''));
+}
+
+function parsePort(text) {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port < 1 || port > 65_535) throw new Failure(`PORT is "${text}", not a port number`, 'Use a number from 1 to 65535, e.g. PORT=8787.');
+  return port;
+}
+
+function check(name, value, kind) {
+  if (kind === 'integer' && !/^[+-]?\d{1,12}$/.test(value)) {
+    throw new Failure(`${name} is "${value}", not a whole number`, 'Seconds, e.g. CLOCK_OFFSET_SECONDS=86400 for a day ahead.');
+  }
+  if (kind === 'url') {
+    const url = URL.canParse(value) ? new URL(value) : undefined;
+    if (!url || !/^https?:$/.test(url.protocol)) throw new Failure(`${name} is "${value}", not an http(s) address`, `E.g. ${name}=http://127.0.0.1:9001`);
+  }
+  if (kind === 'json') {
+    try {
+      JSON.parse(value);
+    } catch (error) {
+      throw new Failure(`${name} is not JSON: ${error.message}`, '`node tools/settings.mjs keys` prints a fresh pair.');
+    }
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  await runMain(() => {
+    if (process.argv[2] === 'keys') {
+      const { SIGNING_KEY, JWKS } = generateKeys();
+      say(`SIGNING_KEY='${SIGNING_KEY}'\nJWKS='${JWKS}'`);
+      return;
+    }
+    const { port, stateDir, values } = loadSettings();
+    say(`PORT ${port}\nSTATE_DIR ${stateDir}`);
+    for (const name of Object.keys(TABLE)) say(`${name} ${values[name] === undefined ? 'not set' : 'set'}`);
+  });
+}

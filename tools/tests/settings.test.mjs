@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { bindingsFor, loadSettings } from '../settings.mjs';
+
+const folder = () => mkdtempSync(join(tmpdir(), 'tollgate-settings-'));
+
+test('the environment wins over .env, and an empty variable hides the line in .env', () => {
+  const root = folder();
+  writeFileSync(join(root, '.env'), 'OPENAI_API_KEY=from-file\nGEMINI_API_KEY=from-file\nANTHROPIC_API_KEY=from-file\n');
+  const { values } = loadSettings({ root, env: { OPENAI_API_KEY: 'from-environment', GEMINI_API_KEY: '' } });
+  assert.equal(values.OPENAI_API_KEY, 'from-environment');
+  assert.equal(values.GEMINI_API_KEY, undefined);
+  assert.equal(values.ANTHROPIC_API_KEY, 'from-file');
+});
+
+test('the signing key is generated once, readable by its owner only, and its public half fits', () => {
+  const root = folder();
+  const first = loadSettings({ root, env: {} });
+  const second = loadSettings({ root, env: {} });
+  assert.equal(first.values.SIGNING_KEY, second.values.SIGNING_KEY);
+  assert.equal(statSync(join(first.stateDir, 'secrets.env')).mode & 0o777, 0o600);
+  const key = JSON.parse(first.values.SIGNING_KEY);
+  const { keys } = JSON.parse(first.values.JWKS);
+  assert.deepEqual(keys, [{ kty: 'OKP', crv: 'Ed25519', x: key.x, kid: key.kid, alg: 'EdDSA', use: 'sig' }]);
+});
+
+test('only auth gets the private key', () => {
+  const { values } = loadSettings({ root: folder(), env: { OPENAI_API_KEY: 'k' } });
+  assert.ok(bindingsFor('auth', values).SIGNING_KEY);
+  for (const name of ['gateway', 'user', 'chat', 'usage', 'meter', 'another']) {
+    assert.equal(bindingsFor(name, values).SIGNING_KEY, undefined, name);
+    assert.ok(bindingsFor(name, values).JWKS, name);
+  }
+  assert.equal(bindingsFor('chat', values).OPENAI_API_KEY, 'k');
+  assert.equal(bindingsFor('auth', values).OPENAI_API_KEY, undefined);
+});
+
+test('a wrong setting is named', () => {
+  const wrong = { PORT: 'eighty', CLOCK_OFFSET_SECONDS: '1.5', OPENAI_BASE_URL: 'localhost:9', SIGNING_KEY: '{}', JWKS: '{' };
+  for (const [name, value] of Object.entries(wrong)) {
+    assert.throws(() => loadSettings({ root: folder(), env: { [name]: value } }), new RegExp(name), name);
+  }
+});
