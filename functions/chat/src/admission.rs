@@ -1,6 +1,9 @@
 //! Before the provider is asked: the reservation.
 
+use std::time::Duration;
+
 use base64ct::{Base64UrlUnpadded, Encoding};
+use futures::future::{Either, select};
 use http::StatusCode;
 use sha2::{Digest, Sha256};
 use tollgate_domain::{
@@ -12,10 +15,14 @@ use tollgate_platform::{
     Code, Problem, Scope,
     http::Reply,
     identity::Caller,
-    meter::{Answer, End, MeterClient, RESERVATION_TTL_MS, Worked},
+    meter::{Answer, End, MeterClient, RESERVATION_TTL_MS, WORKING_LEASE_MS, Worked},
     random,
 };
 use tollgate_providers::{ChatRequest, ModelRef, Usage, price};
+use worker::Delay;
+
+/// How often the meter hears of work under an idempotency key: three times in what it waits.
+const SIGN_OF_LIFE: Duration = Duration::from_millis(WORKING_LEASE_MS.unsigned_abs() / 3);
 
 /// What a model answers at most when neither the client nor the price table says: a limit above it is not sent.
 const UNKNOWN_MODEL_MAX_OUTPUT: u64 = 16_384;
@@ -36,6 +43,8 @@ pub struct Hold {
     choices: u64,
     /// The client's idempotency key.
     pub key: Option<String>,
+    /// Who works on it, where a key may bring several.
+    attempt: ReservationId,
 }
 
 /// How the work ended.
@@ -64,9 +73,14 @@ pub async fn admit(scope: &Scope, caller: Caller, request: &ChatRequest, body: &
     };
     let meter = MeterClient::of(&caller);
     match meter.reserve(scope, &caller, &reserve).await? {
-        Worked::Decided(Decision::Admitted(admitted) | Decision::AdmittedBefore(admitted)) => {
-            Ok(Admission::Go(Hold { meter, admitted, prompt_estimate, choices: request.choices(), key }))
-        }
+        Worked::Decided(Decision::Admitted(admitted) | Decision::AdmittedBefore(admitted)) => Ok(Admission::Go(Hold {
+            meter,
+            admitted,
+            prompt_estimate,
+            choices: request.choices(),
+            key,
+            attempt: reserve.id,
+        })),
         Worked::Decided(Decision::Refused(refusal)) => {
             Err(Problem::refusal(&refusal, scope.now(), &scope.settings().public_url))
         }
@@ -133,6 +147,24 @@ impl Hold {
         format!("chatcmpl-{}", id.trim_start_matches(ReservationId::PREFIX).replace('-', ""))
     }
 
+    /// Does the work under this reservation. Where others may wait for its answer under the same key, the meter hears
+    /// that it goes on.
+    pub async fn carry_out<T>(&self, scope: &Scope, work: impl Future<Output = T>) -> T {
+        if self.key.is_none() {
+            return work.await;
+        }
+        let mut work = Box::pin(work);
+        loop {
+            match select(work, Delay::from(SIGN_OF_LIFE)).await {
+                Either::Left((done, _)) => return done,
+                Either::Right(((), unfinished)) => work = unfinished,
+            }
+            let (meter, sender) = (self.meter.clone(), scope.clone());
+            let (id, attempt) = (self.admitted.id, self.attempt);
+            scope.wait_until(async move { meter.working(&sender, id, attempt).await });
+        }
+    }
+
     /// Settles: the work was done, or as much of it as was delivered.
     pub fn settle(&self, scope: &Scope, model: &ModelRef, finished: Finished<'_>) {
         let Finished { usage, outcome, answer } = finished;
@@ -168,7 +200,8 @@ impl Hold {
             body: Problem { request_id: scope.request_id().to_string(), ..problem.clone() }.to_json(true),
             cost_microusd: None,
         });
-        self.meter.end(scope, End::Release { id: self.admitted.id, key: self.key.clone(), answer });
+        self.meter
+            .end(scope, End::Release { id: self.admitted.id, attempt: self.attempt, key: self.key.clone(), answer });
     }
 }
 

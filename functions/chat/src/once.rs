@@ -9,7 +9,7 @@ use crate::{admission::Finished, ask::Question, failure};
 /// Asks the provider, settles what it took, and passes its answer on. Nothing is charged when it fails.
 pub async fn answer(question: &Question<'_>) -> Result<Reply, Problem> {
     let Question { scope, hold, model, .. } = *question;
-    let Completion { body, usage } = match complete(question).await {
+    let Completion { body, usage } = match hold.carry_out(scope, complete(question)).await {
         Ok(completion) => completion,
         Err(problem) => {
             hold.release(scope, &problem);

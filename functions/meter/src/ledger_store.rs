@@ -125,12 +125,12 @@ impl LedgerStore {
         Ok((!matches!(event, Event::Released { .. })).then_some(Prior { at, event }))
     }
 
-    /// Keeps an answer under its reservation and drops those whose time is over.
+    /// Keeps the first answer of a reservation and drops those whose time is over.
     pub fn keep_answer(&self, reservation: ReservationId, at: Timestamp, answer: &Answer) -> Result<()> {
         let horizon = at.plus_millis(-IDEMPOTENCY_WINDOW_MS).as_millis();
         self.0.exec("DELETE FROM answers WHERE at < ?", vec![SqlStorageValue::Integer(horizon)])?;
         self.0.exec(
-            "INSERT OR REPLACE INTO answers (reservation, at, answer) VALUES (?, ?, ?)",
+            "INSERT OR IGNORE INTO answers (reservation, at, answer) VALUES (?, ?, ?)",
             vec![
                 reservation.to_string().into(),
                 SqlStorageValue::Integer(at.as_millis()),
@@ -158,7 +158,7 @@ impl LedgerStore {
             let (seq, at) = (row.number()?, row.instant()?);
             match row.json()? {
                 Event::Settled(settle) => {
-                    log.push(LogRow { seq, at, id: settle.id, amounts: settle.amounts, detail: settle.detail })
+                    log.push(LogRow { seq, at, id: settle.id, amounts: settle.amounts, detail: settle.detail });
                 }
                 Event::Expired { id, amounts } => {
                     let detail = tollgate_domain::meter::UsageDetail {

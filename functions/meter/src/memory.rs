@@ -3,19 +3,17 @@
 //! It is a cache of the ledger: a call changes it first and writes the rows last, as one INSERT. Should the write
 //! fail, the whole memory is thrown away and read anew, so that it never holds what is not durable.
 
-use std::collections::{HashMap, HashSet};
-
-use futures::channel::oneshot;
 use tollgate_domain::{
-    id::ReservationId,
     ledger::Hash,
     meter::{Command, Decision, Event, Prior, State},
     time::Timestamp,
 };
-use tollgate_platform::meter::Answer;
 use worker::Result;
 
-use crate::ledger_store::{CHECKPOINT_EVERY, LedgerStore, NewRow};
+use crate::{
+    ledger_store::{CHECKPOINT_EVERY, LedgerStore, NewRow},
+    works::Works,
+};
 
 pub struct Memory {
     pub state: State,
@@ -23,9 +21,8 @@ pub struct Memory {
     head: Hash,
     rows_since_checkpoint: u64,
     unwritten: Vec<NewRow>,
-    /// Reservations whose work was begun through this instance: their answers will come here.
-    pub running: HashSet<ReservationId>,
-    waiting: HashMap<ReservationId, Vec<oneshot::Sender<Option<Answer>>>>,
+    /// Work that is going on under idempotency keys.
+    pub works: Works,
     /// The instant the alarm is set to, on our clock.
     pub alarm_at: Option<Timestamp>,
 }
@@ -39,8 +36,7 @@ impl Memory {
             head: loaded.head,
             rows_since_checkpoint: loaded.rows_since_checkpoint,
             unwritten: Vec::new(),
-            running: HashSet::new(),
-            waiting: HashMap::new(),
+            works: Works::default(),
             alarm_at: None,
         })
     }
@@ -108,21 +104,5 @@ impl Memory {
             self.rows_since_checkpoint = 0;
         }
         Ok(())
-    }
-
-    /// Waits for the answer of a reservation whose work is running.
-    pub fn wait_for(&mut self, id: ReservationId) -> oneshot::Receiver<Option<Answer>> {
-        let (sender, receiver) = oneshot::channel();
-        self.waiting.entry(id).or_default().push(sender);
-        receiver
-    }
-
-    /// The work of a reservation is over: those who wait get its answer, or that none was kept.
-    pub fn ended(&mut self, id: ReservationId, answer: Option<&Answer>) {
-        self.running.remove(&id);
-        for sender in self.waiting.remove(&id).unwrap_or_default() {
-            // Somebody who no longer waits does not matter.
-            let _ = sender.send(answer.cloned());
-        }
     }
 }

@@ -104,6 +104,13 @@ impl UsageMeter {
                 self.arm().await?;
                 Ok(MeterReply::Worked(worked))
             }
+            MeterRequest::Working { id, attempt } => {
+                let mut memory = self.memory(&store)?;
+                if memory.state.is_open(id) && !memory.works.is_taken_over(id, attempt) {
+                    memory.works.heard(id, attempt, now);
+                }
+                Ok(MeterReply::Done)
+            }
             MeterRequest::Configure(entitlement) => self.command(&store, &Command::Configure(entitlement), now),
             MeterRequest::RevokeSession { session, until } => {
                 self.command(&store, &Command::RevokeSession { session, until }, now)
@@ -158,7 +165,7 @@ impl UsageMeter {
             };
             match decide(store, &mut memory, reserve, now)? {
                 Next::Answer(worked) => return Ok(worked),
-                Next::WaitFor(admitted) => memory.wait_for(admitted.id),
+                Next::WaitFor(admitted) => memory.works.wait_for(admitted.id),
             }
         };
         Ok(match select(waiting, Delay::from(WAIT_FOR_ANSWER)).await {
@@ -205,18 +212,20 @@ fn take_end(store: &LedgerStore, memory: &mut Memory, end: End, now: Timestamp) 
                 memory.commit(store)?;
                 store.keep_answer(id, now, answer)?;
             }
-            memory.ended(id, answer.as_ref());
+            memory.works.ended(id, answer.as_ref());
         }
-        End::Release { id, key, answer } => {
+        // A retry took the work over: it is its reservation now.
+        End::Release { id, attempt, .. } if memory.works.is_taken_over(id, attempt) => {}
+        End::Release { id, key, answer, .. } => {
             memory.run(&Command::Release(id), None, key.as_deref(), now)?;
-            memory.ended(id, answer.as_ref());
+            memory.works.ended(id, answer.as_ref());
         }
     }
     Ok(())
 }
 
 fn decide(store: &LedgerStore, memory: &mut Memory, reserve: Reserve, now: Timestamp) -> Result<Next> {
-    let key = reserve.key.clone();
+    let (key, attempt) = (reserve.key.clone(), reserve.id);
     let prior = match &key {
         Some(key) => {
             // A release in this very call may have freed the key.
@@ -229,7 +238,7 @@ fn decide(store: &LedgerStore, memory: &mut Memory, reserve: Reserve, now: Times
     memory.commit(store)?;
     let Decision::AdmittedBefore(admitted) = decision else {
         if let (Decision::Admitted(admitted), Some(_)) = (&decision, &key) {
-            memory.running.insert(admitted.id);
+            memory.works.heard(admitted.id, attempt, now);
         }
         return Ok(Next::Answer(Worked::Decided(decision)));
     };
@@ -237,11 +246,11 @@ fn decide(store: &LedgerStore, memory: &mut Memory, reserve: Reserve, now: Times
     Ok(match kept {
         Some(answer) => Next::Answer(Worked::Replayed(answer)),
         None if !memory.state.is_open(admitted.id) => Next::Answer(Worked::NotKept),
-        None if memory.running.contains(&admitted.id) && memory.state.is_held(admitted.id) => Next::WaitFor(admitted),
-        // Whoever began it is not heard of any more (a crash, a restart): this caller carries it out, under the same
-        // reservation. Should both finish, the second settle changes nothing.
+        None if memory.works.is_running(admitted.id, now) => Next::WaitFor(admitted),
+        // Whoever began it is not heard of any more (a crash, a restart, a reply that was lost): this caller carries
+        // it out, under the same reservation. Should both finish, the first settle counts and its answer is kept.
         None => {
-            memory.running.insert(admitted.id);
+            memory.works.heard(admitted.id, attempt, now);
             Next::Answer(Worked::Decided(Decision::AdmittedBefore(admitted)))
         }
     })

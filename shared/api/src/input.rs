@@ -41,6 +41,11 @@ pub trait Validate {
 /// # Errors
 /// 400 `bad_request` when it is not JSON, 422 `invalid_input` with the field when a type or a value is wrong.
 pub fn from_json<T: DeserializeOwned + Validate>(body: &[u8]) -> Result<T, Problem> {
+    // serde reads an array as a struct, field by field; no client means that.
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        let _: serde::de::IgnoredAny = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
+        return Err(Problem::invalid(vec![FieldError::new("body", "must be an object")]));
+    }
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value: T = serde_path_to_error::deserialize(&mut reader).map_err(|error| describe(&error))?;
     reader.end().map_err(|error| not_json(&error))?;
@@ -77,12 +82,31 @@ fn describe(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
                     "is not known",
                 ),
                 (_, _, Some(name)) => FieldError::new(inside(name), "is given twice"),
-                _ => {
-                    FieldError::new(if path == "." { "body".into() } else { path }, format!("is not right: {message}"))
-                }
+                _ => FieldError::new(if path == "." { "body".into() } else { path }, must_be(message)),
             }])
         }
     }
+}
+
+/// serde's sentence in words that a client knows: no type of ours, and nothing of what was sent (it may be a secret).
+fn must_be(message: &str) -> String {
+    let Some((_, expected)) = message.rsplit_once(", expected ") else {
+        return format!("is not right: {message}");
+    };
+    let name = match expected.split(' ').next().unwrap_or_default() {
+        "struct" | "map" => "an object",
+        "sequence" | "tuple" => "an array",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "an integer in its range, not below 0",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "an integer in its range",
+        "f32" | "f64" => "a number",
+        "enum" | "variant" => "one of its known values",
+        _ => match expected {
+            "a map" => "an object",
+            "a sequence" => "an array",
+            other => other,
+        },
+    };
+    format!("must be {name}")
 }
 
 #[cfg(test)]
@@ -116,16 +140,25 @@ mod tests {
     #[test]
     fn the_field_is_named() {
         assert_eq!(field("{}"), (422, "name is missing".into()));
-        assert_eq!(field(r#"{"name":1}"#).1, "name is not right: invalid type: integer `1`, expected a string");
+        assert_eq!(field(r#"{"name":1}"#).1, "name must be a string");
         assert_eq!(
             field(r#"{"name":"a","items":[{"size":1},{"size":300}]}"#).1,
-            "items[1].size is not right: invalid value: integer `300`, expected u8"
+            "items[1].size must be an integer in its range, not below 0"
         );
         assert_eq!(field(r#"{"name":"a","items":[{}]}"#).1, "items[0].size is missing");
         assert_eq!(field(r#"{"name":""}"#).1, "name must not be empty");
         assert_eq!(field(r#"{"name":"a","name":"b"}"#).1, "name is given twice");
-        assert_eq!(field("[]").0, 422);
+        assert_eq!(field(r#"{"name":"a","items":[3]}"#).1, "items[0] must be an object");
+        assert_eq!(field(r#"{"name":"a","items":3}"#).1, "items must be an array");
         assert!(from_json::<In>(br#"{"name":"a","items":[{"size":1}]}"#).is_ok());
+    }
+
+    #[test]
+    fn only_an_object_is_a_body() {
+        for body in [r#"["a"]"#, " []", "3", "\"a\"", "null", "true"] {
+            assert_eq!(field(body), (422, "body must be an object".into()), "{body}");
+        }
+        assert_eq!(field("[").0, 400);
     }
 
     #[test]

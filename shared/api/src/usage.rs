@@ -76,6 +76,8 @@ pub struct UsageLogOut {
     pub requests: u64,
     /// Tokens counted.
     pub tokens: u64,
+    /// E-mails counted.
+    pub emails: u64,
     /// Tokens of the prompt.
     pub prompt_tokens: u64,
     /// Tokens of the answer.
@@ -101,6 +103,7 @@ impl UsageLogOut {
             model: detail.model,
             requests: amounts.requests,
             tokens: amounts.tokens,
+            emails: amounts.emails,
             prompt_tokens: detail.prompt_tokens,
             completion_tokens: detail.completion_tokens,
             estimated: detail.estimated,

@@ -94,10 +94,11 @@ impl Amounts {
 }
 
 /// How much of a meter a plan includes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Limit {
     /// The plan does not have this meter at all: a call that needs it is refused for the plan, not the quota.
+    #[default]
     NotIncluded,
     /// Admission stops exactly here.
     Hard(u64),
@@ -116,8 +117,9 @@ impl Limit {
     }
 }
 
-/// A limit for every meter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// A limit for every meter. One that was stored before a meter existed does not include it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Limits {
     /// Calls of a model.
     pub requests: Limit,

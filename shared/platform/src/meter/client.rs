@@ -6,7 +6,7 @@ use js_sys::{Function, Promise, Reflect, Uint8Array};
 use tollgate_api::{Code, Problem};
 use tollgate_domain::{
     catalogue::Product,
-    id::{SessionId, TenantId, UserId},
+    id::{ReservationId, SessionId, TenantId, UserId},
     meter::{Decision, Entitlement, Refusal, Reserve},
     time::Timestamp,
 };
@@ -75,11 +75,15 @@ impl MeterClient {
             return Ok(worked);
         }
         // Sending an end twice is harmless: a reservation ends once.
-        let ends = if let MeterRequest::Work { ends, .. } = request { ends } else { Vec::new() };
+        let mut ends = if let MeterRequest::Work { ends, .. } = request { ends } else { Vec::new() };
+        // The object may have decided, and only its answer was lost: the work will not be done.
+        ends.push(End::Release { id: reserve.id, attempt: reserve.id, key: reserve.key.clone(), answer: None });
         pending::with(|queues| {
             queues.arrive(&self.object);
             queues.put_back(&self.object, ends);
         });
+        let (client, sender) = (self.clone(), scope.clone());
+        scope.wait_until(async move { client.flush(&sender).await });
         Err(MeterUnavailable.into())
     }
 
@@ -90,6 +94,12 @@ impl MeterClient {
             Problem::new(Code::PlanLacksFeature, format!("There is no subscription to {}.", caller.product))
         })?;
         Ok(self.configure(scope, entitlement).await?)
+    }
+
+    /// Says that the work under an idempotency key goes on; what is lost is said again.
+    pub async fn working(&self, scope: &Scope, id: ReservationId, attempt: ReservationId) {
+        // Failing is logged where it happens, and the next one is not far.
+        let _ = self.done(scope, &MeterRequest::Working { id, attempt }).await;
     }
 
     /// Reports how a reservation ended, after the answer: at once, or on the next reserve of a busy user.

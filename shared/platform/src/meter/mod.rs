@@ -12,3 +12,6 @@ pub use wire::{Answer, End, LogRow, MeterReply, MeterRequest, Worked};
 
 /// How long a reservation stands before it expires and counts at its estimate.
 pub const RESERVATION_TTL_MS: i64 = 10 * 60 * 1000;
+
+/// How long the work under an idempotency key counts as running after its worker was last heard of.
+pub const WORKING_LEASE_MS: i64 = 60 * 1000;

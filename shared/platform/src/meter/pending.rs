@@ -115,7 +115,8 @@ mod tests {
     use tollgate_domain::{id::ReservationId, time::Timestamp};
 
     fn end(number: u8) -> End {
-        End::Release { id: ReservationId::new(Timestamp::from_millis(0), [number; 10]), key: None, answer: None }
+        let id = ReservationId::new(Timestamp::from_millis(0), [number; 10]);
+        End::Release { id, attempt: id, key: None, answer: None }
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub enum End {
     Release {
         /// Which reservation.
         id: ReservationId,
+        /// Who gives it back: see [`MeterRequest::Working`]. One whose work was taken over has nothing to give back.
+        attempt: ReservationId,
         /// The request's idempotency key: it may be used for another try.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<String>,
@@ -59,6 +61,14 @@ pub enum MeterRequest {
         /// One to begin.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reserve: Option<Reserve>,
+    },
+    /// The work of a reservation with an idempotency key is still going on. Who is not heard of for
+    /// [`WORKING_LEASE_MS`](super::WORKING_LEASE_MS) is taken for lost, and the next retry carries the work out.
+    Working {
+        /// Which reservation.
+        id: ReservationId,
+        /// Who works on it: the id that this caller proposed in its own reserve.
+        attempt: ReservationId,
     },
     /// Take a plan.
     Configure(Entitlement),
@@ -124,7 +134,7 @@ pub struct LogRow {
 pub enum MeterReply {
     /// To `Work`.
     Worked(Worked),
-    /// To `Configure` and `RevokeSession`.
+    /// To `Working`, `Configure` and `RevokeSession`.
     Done,
     /// The session that asks was ended.
     SessionRevoked,
