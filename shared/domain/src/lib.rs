@@ -11,6 +11,7 @@
 //! | [`catalogue`] | products, plans, meters, limits, prices |
 //! | [`trial`] | where a trial stands at an instant |
 //! | [`meter`] | reserve, settle, release, expire: admission that never exceeds a limit |
+//! | [`pool`] | a team's quota: leases to its members, exact under lost and doubled messages |
 //! | [`ledger`] | the append-only, hash-chained record of those decisions |
 //! | [`account`] | e-mail addresses, passwords, roles |
 
@@ -19,5 +20,6 @@ pub mod catalogue;
 pub mod id;
 pub mod ledger;
 pub mod meter;
+pub mod pool;
 pub mod time;
 pub mod trial;

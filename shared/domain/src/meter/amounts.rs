@@ -82,6 +82,26 @@ impl Amounts {
         }
     }
 
+    /// Meter by meter, the larger of both.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self::of(|meter| self.get(meter).max(other.get(meter)))
+    }
+
+    /// An amount for each meter.
+    pub fn of(mut amount: impl FnMut(MeterName) -> u64) -> Self {
+        Self {
+            requests: amount(MeterName::Requests),
+            tokens: amount(MeterName::Tokens),
+            emails: amount(MeterName::Emails),
+        }
+    }
+
+    /// Whether there is nothing on any meter.
+    pub fn is_zero(&self) -> bool {
+        *self == Self::ZERO
+    }
+
     /// Meter by meter, the difference, never below nothing.
     #[must_use]
     pub const fn minus(self, other: Self) -> Self {
@@ -102,16 +122,33 @@ pub enum Limit {
     NotIncluded,
     /// Admission stops exactly here.
     Hard(u64),
+    /// Included up to here; what is above is overage, which is billed.
+    Soft {
+        /// What the plan's price includes.
+        included: u64,
+        /// Where admission stops all the same: a spending cap; `None` without one.
+        ceiling: Option<u64>,
+    },
     /// Counted, never stopped.
     Unlimited,
 }
 
 impl Limit {
-    /// What may still be taken when that much is in use; `None` without a limit.
-    pub const fn remaining(self, in_use: u64) -> Option<u64> {
+    /// What the plan includes; `None` without a limit.
+    pub const fn included(self) -> Option<u64> {
         match self {
             Self::NotIncluded => Some(0),
-            Self::Hard(limit) => Some(limit.saturating_sub(in_use)),
+            Self::Hard(limit) | Self::Soft { included: limit, .. } => Some(limit),
+            Self::Unlimited => None,
+        }
+    }
+
+    /// Where admission stops; `None` where it does not.
+    pub const fn ceiling(self) -> Option<u64> {
+        match self {
+            Self::NotIncluded => Some(0),
+            Self::Hard(limit) => Some(limit),
+            Self::Soft { ceiling, .. } => ceiling,
             Self::Unlimited => None,
         }
     }

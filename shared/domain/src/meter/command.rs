@@ -1,53 +1,13 @@
-//! What a meter is told, what it answers, and what it remembers.
+//! What a meter is told, and what it answers.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Amounts, Limits, MeterName};
+use super::{Amounts, Bucket, Entitlement, Event, Grant, KeyRate, LeaseGrant, MeterName, RateLimit, Standing};
 use crate::{
-    catalogue::{Plan, Product},
+    catalogue::Plan,
     id::{ReservationId, SessionId},
-    time::{Period, Timestamp, millis, monthly_period},
-    trial::Trial,
+    time::{Timestamp, millis},
 };
-
-/// When a plan's counters start again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Terms {
-    /// One span, and after it nothing is admitted until a plan is bought.
-    Trial(Trial),
-    /// Monthly periods from the anchor, see [`monthly_period`].
-    Monthly {
-        /// When the subscription began.
-        #[serde(with = "millis")]
-        anchor: Timestamp,
-    },
-}
-
-impl Terms {
-    /// The period around an instant. A trial's is always its whole span.
-    pub fn period(&self, now: Timestamp) -> Period {
-        match *self {
-            Self::Trial(trial) => Period { start: trial.started_at, end: trial.ends_at },
-            Self::Monthly { anchor } => monthly_period(anchor, now),
-        }
-    }
-}
-
-/// What a user may use: pushed to the meter by billing, with a version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entitlement {
-    /// Rises with every change; a push with a lower or equal one is ignored.
-    pub version: u64,
-    /// The product it is for.
-    pub product: Product,
-    /// The plan held.
-    pub plan: Plan,
-    /// What the plan includes.
-    pub limits: Limits,
-    /// When counters start again, and when a trial ends.
-    pub terms: Terms,
-}
 
 /// A request to hold amounts before work starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +18,9 @@ pub struct Reserve {
     pub amounts: Amounts,
     /// How long until it expires and counts at its estimate.
     pub ttl_ms: i64,
+    /// The limit of the API key it came with, where the key has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_rate: Option<KeyRate>,
     /// The session of the access token, so that a revoked one stops at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
@@ -114,6 +77,8 @@ pub struct Settle {
 pub enum Command {
     /// Take a plan.
     Configure(Entitlement),
+    /// Take extra amounts.
+    Grant(Grant),
     /// Hold amounts.
     Reserve(Reserve),
     /// Replace a hold by what was used.
@@ -122,6 +87,12 @@ pub enum Command {
     Release(ReservationId),
     /// Expire what is due.
     Expire,
+    /// Take a lease from the team's pool.
+    Lease(LeaseGrant),
+    /// Give back to the team's pool what is neither used nor held.
+    ReturnIdle,
+    /// The team's pool has nothing left either: refuse, and remember it under the key.
+    Refuse(Reserve, Refusal),
     /// Stop a session from reserving.
     RevokeSession {
         /// Which one.
@@ -130,107 +101,6 @@ pub enum Command {
         #[serde(with = "millis")]
         until: Timestamp,
     },
-}
-
-/// What happened: the body of a ledger entry. The instant stands beside it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind", content = "data")]
-pub enum Event {
-    /// A plan was taken.
-    Configured(Entitlement),
-    /// Amounts were held.
-    Reserved {
-        /// The reservation.
-        id: ReservationId,
-        /// What it holds.
-        amounts: Amounts,
-        /// When it expires.
-        #[serde(with = "millis")]
-        expires_at: Timestamp,
-        /// Digest of the request, where it came with a key.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
-        fingerprint: String,
-    },
-    /// A request with an idempotency key was refused; remembered so that its retry gets the same answer.
-    Refused {
-        /// Why.
-        refusal: Refusal,
-        /// Digest of the request.
-        fingerprint: String,
-    },
-    /// A hold was replaced by what was used.
-    Settled(Settle),
-    /// A hold was given back.
-    Released {
-        /// The reservation.
-        id: ReservationId,
-    },
-    /// A hold was never settled and counts at its estimate.
-    Expired {
-        /// The reservation.
-        id: ReservationId,
-        /// Its estimate, which now counts.
-        amounts: Amounts,
-    },
-    /// A session was stopped.
-    SessionRevoked {
-        /// Which one.
-        session: SessionId,
-        /// When the entry can be forgotten.
-        #[serde(with = "millis")]
-        until: Timestamp,
-    },
-}
-
-impl Event {
-    /// The name of its kind, as in the ledger's rows.
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Configured(_) => "configured",
-            Self::Reserved { .. } => "reserved",
-            Self::Refused { .. } => "refused",
-            Self::Settled(_) => "settled",
-            Self::Released { .. } => "released",
-            Self::Expired { .. } => "expired",
-            Self::SessionRevoked { .. } => "session_revoked",
-        }
-    }
-}
-
-/// Where one meter stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
-    /// Which.
-    pub meter: MeterName,
-    /// The plan's limit; `None` without one.
-    pub limit: Option<u64>,
-    /// Settled in this period, expired holds included.
-    pub used: u64,
-    /// Held at the moment.
-    pub reserved: u64,
-    /// When the counter starts again.
-    pub resets_at: Timestamp,
-}
-
-impl Standing {
-    /// What may still be taken; `None` without a limit.
-    pub fn remaining(&self) -> Option<u64> {
-        self.limit.map(|limit| limit.saturating_sub(self.used.saturating_add(self.reserved)))
-    }
-
-    /// The used share in whole percent, rounded down; `None` without a limit.
-    pub fn percent(&self) -> Option<u64> {
-        self.limit.map(|limit| {
-            let share = u128::from(self.used) * 100 / u128::from(limit.max(1));
-            u64::try_from(share).unwrap_or(u64::MAX)
-        })
-    }
-
-    /// The highest of the marks 80, 90 and 100 that is reached.
-    pub fn warning(&self) -> Option<u64> {
-        let percent = self.percent()?;
-        [100, 90, 80].into_iter().find(|mark| percent >= *mark)
-    }
 }
 
 /// A hold was granted.
@@ -245,6 +115,8 @@ pub struct Admitted {
 }
 
 /// Why nothing was held.
+///
+/// Those that end by themselves soon ([`Refusal::is_passing`]) are not remembered under an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
@@ -273,8 +145,25 @@ pub enum Refusal {
         /// The plan.
         plan: Plan,
     },
+    /// Requests come too fast.
+    RateLimited {
+        /// The limit that was reached.
+        limit: RateLimit,
+        /// Whose requests it counts.
+        bucket: Bucket,
+        /// When one will be admitted.
+        retry_after_ms: u64,
+    },
     /// The idempotency key was used before for something else.
     KeyReused,
+}
+
+impl Refusal {
+    /// Whether the same request may be admitted a moment later without anything being bought: then its retry under the
+    /// same key is a new decision.
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::NotConfigured | Self::SessionRevoked | Self::RateLimited { .. } | Self::KeyReused)
+    }
 }
 
 /// What was decided under an idempotency key before, as the shell found it in the ledger.
@@ -296,6 +185,11 @@ pub enum Decision {
     AdmittedBefore(Admitted),
     /// Nothing is held.
     Refused(Refusal),
+    /// The lease is too small: ask the team's pool, then decide again.
+    Short {
+        /// What has to be there for this reservation.
+        needed: Amounts,
+    },
     /// Done; also when there was nothing to do.
     Done,
 }

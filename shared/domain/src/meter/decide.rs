@@ -1,11 +1,54 @@
 //! The decision for a command: pure, and without a change to the state.
 
 use super::{
-    Admitted, Command, Decision, Event, IDEMPOTENCY_WINDOW_MS, Limit, MeterName, Prior, Refusal, Reserve, State,
+    Admitted, Amounts, Bucket, Command, Decision, Event, IDEMPOTENCY_WINDOW_MS, LeaseGrant, Limit, MeterName, Prior,
+    Refusal, Reserve, State,
 };
 use crate::{meter::Terms, time::Timestamp};
 
+/// Why a reservation cannot be had.
+enum Obstacle {
+    Refused(Refusal),
+    /// The lease is too small.
+    Short,
+}
+
 impl State {
+    /// Decides a command and takes its events in: what [`State::decide`] and [`State::apply`] do, and the marks that were
+    /// reached by it. Should the events not become durable, the state is wrong and must be read anew.
+    pub fn carry_out(&mut self, command: &Command, prior: Option<&Prior>, clock: Timestamp) -> (Decision, Vec<Event>) {
+        let (decision, mut events) = self.decide(command, prior, clock);
+        let at = self.now(clock);
+        for event in &events {
+            self.apply(at, event);
+        }
+        let counted = events.iter().any(|event| matches!(event, Event::Settled(_) | Event::Expired { .. }));
+        if counted {
+            for event in self.marks_reached(at) {
+                self.apply(at, &event);
+                events.push(event);
+            }
+        }
+        (decision, events)
+    }
+
+    /// The highest mark that each meter has reached, where it was not told of in this period. A team's marks are its
+    /// pool's to tell.
+    fn marks_reached(&self, now: Timestamp) -> Vec<Event> {
+        if self.entitlement.is_none_or(|entitlement| entitlement.pooled) {
+            return Vec::new();
+        }
+        self.standings(now)
+            .into_iter()
+            .filter_map(|standing| {
+                let percent = standing.warning()?;
+                let known = self.marks.get(&standing.meter).copied().unwrap_or(0);
+                let (meter, used, limit) = (standing.meter, standing.used, standing.limit?);
+                (percent > known).then_some(Event::MarkReached { meter, percent, used, limit })
+            })
+            .collect()
+    }
+
     /// Decides a command at an instant. The events are to be made durable in one transaction, then given to
     /// [`State::apply`] in order, then the decision may leave.
     ///
@@ -17,7 +60,14 @@ impl State {
                 let known = self.entitlement.as_ref().is_some_and(|held| held.version >= entitlement.version);
                 (Decision::Done, if known { Vec::new() } else { vec![Event::Configured(*entitlement)] })
             }
+            Command::Grant(grant) => {
+                let useless = self.grants.contains(grant.id) || grant.expires_at <= now || grant.amount == 0;
+                (Decision::Done, if useless { Vec::new() } else { vec![Event::Granted(*grant)] })
+            }
             Command::Reserve(reserve) => self.reserve(reserve, prior, now),
+            Command::Refuse(reserve, refusal) => self.refuse(reserve, refusal, prior, now),
+            Command::Lease(grant) => (Decision::Done, self.lease_event(grant, now)),
+            Command::ReturnIdle => (Decision::Done, self.return_idle(now)),
             Command::Settle(settle) => {
                 let open = self.is_open(settle.id);
                 (Decision::Done, if open { vec![Event::Settled(settle.clone())] } else { Vec::new() })
@@ -52,15 +102,14 @@ impl State {
         {
             return (decision, Vec::new());
         }
-        match self.refusal(reserve, now) {
-            // Not remembered: it is mended by a push, and the same key must then work.
-            Some(Refusal::NotConfigured) => (Decision::Refused(Refusal::NotConfigured), Vec::new()),
-            Some(refusal) => {
-                let events = if reserve.key.is_some() {
-                    vec![Event::Refused { refusal: refusal.clone(), fingerprint: reserve.fingerprint.clone() }]
-                } else {
-                    Vec::new()
-                };
+        let rates = match self.take_rates(reserve, now) {
+            Ok(rates) => rates,
+            Err(refusal) => return (Decision::Refused(refusal), Vec::new()),
+        };
+        match self.obstacle(reserve, now) {
+            Some(Obstacle::Short) => (Decision::Short { needed: reserve.amounts }, Vec::new()),
+            Some(Obstacle::Refused(refusal)) => {
+                let events = remembered(reserve, &refusal);
                 (Decision::Refused(refusal), events)
             }
             None => {
@@ -69,6 +118,7 @@ impl State {
                     amounts: reserve.amounts,
                     expires_at: now.plus_millis(reserve.ttl_ms.max(1)),
                     fingerprint: reserve.fingerprint.clone(),
+                    rates,
                 };
                 let mut standing = self.standings(now);
                 for meter in &mut standing {
@@ -77,6 +127,51 @@ impl State {
                 (Decision::Admitted(Admitted { id: reserve.id, amounts: reserve.amounts, standing }), vec![event])
             }
         }
+    }
+
+    /// The team's pool had nothing left. The key may have been decided while it was asked.
+    fn refuse(
+        &self,
+        reserve: &Reserve,
+        refusal: &Refusal,
+        prior: Option<&Prior>,
+        now: Timestamp,
+    ) -> (Decision, Vec<Event>) {
+        match prior.and_then(|prior| self.repeat(reserve, prior, now)) {
+            Some(decision) => (decision, Vec::new()),
+            None => (Decision::Refused(refusal.clone()), remembered(reserve, refusal)),
+        }
+    }
+
+    fn lease_event(&self, grant: &LeaseGrant, now: Timestamp) -> Vec<Event> {
+        let Some(entitlement) = &self.entitlement else {
+            return Vec::new();
+        };
+        let known = self.lease(now).map_or(Amounts::ZERO, |lease| lease.granted);
+        let is_news = known.max(grant.granted) != known;
+        if is_news && grant.period == entitlement.terms.period(now) { vec![Event::Leased(*grant)] } else { Vec::new() }
+    }
+
+    fn return_idle(&self, now: Timestamp) -> Vec<Event> {
+        let idle = self.idle_lease(now);
+        match self.lease(now) {
+            Some(lease) if !idle.is_zero() => vec![Event::Returned { returned: lease.returned.plus(idle) }],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The buckets of the rate limits after one more request.
+    fn take_rates(&self, reserve: &Reserve, now: Timestamp) -> Result<Vec<(Bucket, i64)>, Refusal> {
+        let of_user = self.entitlement.and_then(|entitlement| entitlement.rate).map(|limit| (Bucket::User, limit));
+        let of_key = reserve.key_rate.map(|rate| (Bucket::ApiKey(rate.key), rate.limit));
+        [of_user, of_key]
+            .into_iter()
+            .flatten()
+            .map(|(bucket, limit)| match limit.take(self.rates.get(&bucket).copied(), now) {
+                Ok(full_at) => Ok((bucket, full_at)),
+                Err(retry_after_ms) => Err(Refusal::RateLimited { limit, bucket, retry_after_ms }),
+            })
+            .collect()
     }
 
     /// The same decision for the same key, for as long as it is kept.
@@ -96,34 +191,39 @@ impl State {
     }
 
     /// Why this reservation cannot be had; `None` when it can.
-    fn refusal(&self, reserve: &Reserve, now: Timestamp) -> Option<Refusal> {
+    fn obstacle(&self, reserve: &Reserve, now: Timestamp) -> Option<Obstacle> {
         let Some(entitlement) = &self.entitlement else {
-            return Some(Refusal::NotConfigured);
+            return Some(Obstacle::Refused(Refusal::NotConfigured));
         };
         if let Terms::Trial(trial) = entitlement.terms
             && trial.is_over(now)
         {
-            return Some(Refusal::TrialExpired { ended_at: trial.ends_at });
+            return Some(Obstacle::Refused(Refusal::TrialExpired { ended_at: trial.ends_at }));
         }
-        let (settled, reserved) = self.in_use(entitlement, now);
+        let asked = || MeterName::ALL.into_iter().filter(|meter| reserve.amounts.get(*meter) > 0);
+        if let Some(meter) = asked().find(|meter| entitlement.limits.get(*meter) == Limit::NotIncluded) {
+            return Some(Obstacle::Refused(Refusal::NotIncluded { meter, plan: entitlement.plan }));
+        }
+        let (settled, reserved) = self.in_use(now);
         let in_use = settled.plus(reserved);
-        MeterName::ALL.into_iter().find_map(|meter| {
-            let requested = reserve.amounts.get(meter);
-            if requested == 0 {
-                return None;
-            }
-            match entitlement.limits.get(meter) {
-                Limit::Unlimited => None,
-                Limit::NotIncluded => Some(Refusal::NotIncluded { meter, plan: entitlement.plan }),
-                limit @ Limit::Hard(_) => {
-                    let fits = limit.remaining(in_use.get(meter)).is_none_or(|left| requested <= left);
-                    if fits {
-                        return None;
-                    }
-                    let standing = self.standings(now).into_iter().find(|standing| standing.meter == meter)?;
-                    Some(Refusal::QuotaExceeded { standing, requested, plan: entitlement.plan })
-                }
-            }
-        })
+        let meter = asked().find(|meter| {
+            let requested = reserve.amounts.get(*meter);
+            self.capacity(entitlement, *meter, now)
+                .is_some_and(|capacity| requested > capacity.saturating_sub(in_use.get(*meter)))
+        })?;
+        if entitlement.pooled {
+            return Some(Obstacle::Short);
+        }
+        let standing = self.standings(now).into_iter().find(|standing| standing.meter == meter)?;
+        let requested = reserve.amounts.get(meter);
+        Some(Obstacle::Refused(Refusal::QuotaExceeded { standing, requested, plan: entitlement.plan }))
     }
+}
+
+/// What is kept of a refusal, so that a retry under the same key gets the same answer.
+fn remembered(reserve: &Reserve, refusal: &Refusal) -> Vec<Event> {
+    if reserve.key.is_none() || refusal.is_passing() {
+        return Vec::new();
+    }
+    vec![Event::Refused { refusal: refusal.clone(), fingerprint: reserve.fingerprint.clone() }]
 }

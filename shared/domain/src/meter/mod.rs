@@ -14,11 +14,14 @@
 //! ```
 //!
 //! Invariants, each with a property test in `tests.rs`:
-//! 1. Admission never exceeds a hard limit: after a reserve is admitted, `settled + reserved <= limit` holds on
-//!    every meter it asked for.
+//! 1. Admission never exceeds a hard limit: after a reserve is admitted, `settled + reserved <= limit + grants` holds
+//!    on every meter it asked for; under a team's pool, `settled + reserved <= leased`.
 //! 2. The same idempotency key gets the same decision and is charged once.
 //! 3. Replaying the entries from nothing gives the state; the sum of the entries is the state's counters.
 //! 4. A reservation ends once: settling or releasing it again changes nothing.
+//!
+//! 5. A mark (80, 90, 100 %) is reached once in a period.
+//! 6. No more requests are admitted than the rate limit's burst and pace allow.
 //!
 //! [`State::decide`] is `(state, command, now) -> (decision, events)` and changes nothing; [`State::apply`] takes an
 //! event that has been made durable. So a failed write leaves the state as it was.
@@ -26,15 +29,25 @@
 mod amounts;
 mod command;
 mod decide;
+mod event;
+mod grant;
+mod lease;
+mod plan;
+mod rate;
+mod standing;
 mod state;
 
 #[cfg(test)]
 mod tests;
 
 pub use amounts::{Amounts, Limit, Limits, MeterName};
-pub use command::{
-    Admitted, Command, Decision, Entitlement, Event, Prior, Refusal, Reserve, Settle, Standing, Terms, UsageDetail,
-};
+pub use command::{Admitted, Command, Decision, Prior, Refusal, Reserve, Settle, UsageDetail};
+pub use event::Event;
+pub use grant::{Grant, GrantReason, Grants, HeldGrant};
+pub use lease::{Lease, LeaseGrant};
+pub use plan::{Entitlement, Terms};
+pub use rate::{Bucket, KeyRate, RateLimit};
+pub use standing::{MARKS_PERCENT, Standing};
 pub use state::{Hold, State};
 
 /// How long the same idempotency key is sure to get the same decision: 24 hours.

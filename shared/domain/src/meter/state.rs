@@ -1,10 +1,10 @@
 //! A meter's memory, and how an event changes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Amounts, Entitlement, Event, LATE_SETTLE_WINDOW_MS, MeterName, Standing};
+use super::{Amounts, Bucket, Entitlement, Event, Grants, LATE_SETTLE_WINDOW_MS, Lease, Limit, MeterName, Standing};
 use crate::{
     id::{ReservationId, SessionId},
     time::{Timestamp, millis},
@@ -34,9 +34,22 @@ pub struct State {
     /// The sum of `held` in this period, kept beside it so that a decision costs the same with many holds.
     pub(super) reserved: Amounts,
     pub(super) held: BTreeMap<ReservationId, Hold>,
+    /// The same holds by when they expire, so that the next one is found without looking at all.
+    pub(super) due: BTreeSet<(i64, ReservationId)>,
     /// Expired holds that a late settle may still correct.
     pub(super) expired: BTreeMap<ReservationId, Hold>,
     pub(super) revoked: BTreeMap<SessionId, i64>,
+    #[serde(default)]
+    pub(super) grants: Grants,
+    /// The part of a team's quota that is held here.
+    #[serde(default)]
+    pub(super) lease: Option<Lease>,
+    /// The highest mark of each meter that was told of in this period.
+    #[serde(default)]
+    pub(super) marks: BTreeMap<MeterName, u8>,
+    /// When each rate limit's bucket is full again, in microseconds.
+    #[serde(default, with = "pairs")]
+    pub(super) rates: BTreeMap<Bucket, i64>,
     /// The latest instant seen: a clock that jumps back does not move the meter back.
     #[serde(with = "millis")]
     pub(super) latest: Timestamp,
@@ -70,16 +83,50 @@ impl State {
 
     /// When the next hold expires: the alarm's instant.
     pub fn next_expiry(&self) -> Option<Timestamp> {
-        self.held.values().map(|hold| hold.until).min()
+        self.due.first().map(|(at, _)| Timestamp::from_millis(*at))
     }
 
-    /// What is settled and held in the period around `now`.
-    pub(super) fn in_use(&self, entitlement: &Entitlement, now: Timestamp) -> (Amounts, Amounts) {
-        if entitlement.terms.period(now).start == self.period_start {
-            (self.settled, self.reserved)
+    /// The grants, in the order they are drawn.
+    pub const fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
+    /// The part of a team's quota that is held here, for the period around `now`.
+    pub fn lease(&self, clock: Timestamp) -> Option<&Lease> {
+        let entitlement = self.entitlement.as_ref()?;
+        let start = entitlement.terms.period(self.now(clock)).start;
+        self.lease.as_ref().filter(|lease| lease.period.start == start)
+    }
+
+    /// What is settled and held in the period around an instant.
+    pub fn in_use(&self, clock: Timestamp) -> (Amounts, Amounts) {
+        if self.is_current(self.now(clock)) { (self.settled, self.reserved) } else { (Amounts::ZERO, Amounts::ZERO) }
+    }
+
+    /// Whether the counters belong to the period around `now`.
+    fn is_current(&self, now: Timestamp) -> bool {
+        self.entitlement.as_ref().is_some_and(|entitlement| entitlement.terms.period(now).start == self.period_start)
+    }
+
+    /// What grants add to a meter's limit in the period around `now`.
+    fn granted(&self, meter: MeterName, now: Timestamp) -> u64 {
+        if self.is_current(now) { self.grants.capacity(meter, now) } else { self.grants.remaining(meter, now) }
+    }
+
+    /// How much of a meter may be in use at `now`: the plan's ceiling and grants, or the lease; `None` without an end.
+    pub(super) fn capacity(&self, entitlement: &Entitlement, meter: MeterName, now: Timestamp) -> Option<u64> {
+        let ceiling = entitlement.limits.get(meter).ceiling()?;
+        Some(if entitlement.pooled {
+            self.lease(now).map_or(0, |lease| lease.capacity().get(meter))
         } else {
-            (Amounts::ZERO, Amounts::ZERO)
-        }
+            ceiling.saturating_add(self.granted(meter, now))
+        })
+    }
+
+    /// What of a lease is neither used nor held.
+    pub fn idle_lease(&self, clock: Timestamp) -> Amounts {
+        let (settled, reserved) = self.in_use(clock);
+        self.lease(clock).map_or(Amounts::ZERO, |lease| lease.capacity().minus(settled.plus(reserved)))
     }
 
     /// Whether a session was ended.
@@ -87,23 +134,35 @@ impl State {
         self.revoked.contains_key(&session)
     }
 
-    /// Where every meter of the plan stands; empty without a plan.
+    /// Where every meter of the plan stands; empty without a plan. Under a team's pool this is what the member can
+    /// know: its own use, and a limit that takes in what the pool had left when it was last heard of.
     pub fn standings(&self, clock: Timestamp) -> Vec<Standing> {
         let now = self.now(clock);
         let Some(entitlement) = &self.entitlement else {
             return Vec::new();
         };
-        let (settled, reserved) = self.in_use(entitlement, now);
+        let (settled, reserved) = self.in_use(now);
         let resets_at = entitlement.terms.period(now).end;
         MeterName::ALL
             .into_iter()
             .filter_map(|meter| {
-                let limit = match entitlement.limits.get(meter) {
-                    super::Limit::NotIncluded => return None,
-                    super::Limit::Hard(limit) => Some(limit),
-                    super::Limit::Unlimited => None,
-                };
-                Some(Standing { meter, limit, used: settled.get(meter), reserved: reserved.get(meter), resets_at })
+                let limit = entitlement.limits.get(meter);
+                if limit == Limit::NotIncluded {
+                    return None;
+                }
+                let beside = if entitlement.pooled { 0 } else { self.granted(meter, now) };
+                let of_pool = limit
+                    .ceiling()
+                    .filter(|_| entitlement.pooled)
+                    .map(|_| self.lease(now).map_or(0, |lease| lease.capacity().plus(lease.free).get(meter)));
+                Some(Standing {
+                    meter,
+                    limit: of_pool.or_else(|| limit.included().map(|limit| limit.saturating_add(beside))),
+                    ceiling: of_pool.or_else(|| limit.ceiling().map(|limit| limit.saturating_add(beside))),
+                    used: settled.get(meter),
+                    reserved: reserved.get(meter),
+                    resets_at,
+                })
             })
             .collect()
     }
@@ -118,11 +177,14 @@ impl State {
         self.forget();
         match event {
             Event::Configured(_) | Event::Refused { .. } => {}
-            Event::Reserved { id, amounts, expires_at, .. } => {
+            Event::Granted(grant) => self.grants.add(*grant),
+            Event::Reserved { id, amounts, expires_at, rates, .. } => {
                 let hold = Hold { amounts: *amounts, until: *expires_at, period_start: self.period_start };
                 if self.held.insert(*id, hold).is_none() {
+                    self.due.insert((expires_at.as_millis(), *id));
                     self.reserved = self.reserved.plus(*amounts);
                 }
+                self.rates.extend(rates.iter().copied());
             }
             Event::Settled(settle) => {
                 if let Some(hold) = self.end_hold(settle.id) {
@@ -152,15 +214,43 @@ impl State {
                     self.expired.insert(*id, hold);
                 }
             }
+            Event::MarkReached { meter, percent, .. } => {
+                self.marks.insert(*meter, *percent);
+            }
+            Event::Leased(grant) => match &mut self.lease {
+                Some(lease) if lease.period.start == grant.period.start => lease.extend(grant),
+                lease => *lease = (grant.period.start == self.period_start).then(|| Lease::from(grant)),
+            },
+            Event::Returned { returned } => {
+                if let Some(lease) = &mut self.lease {
+                    lease.returned = lease.returned.max(*returned);
+                }
+            }
             Event::SessionRevoked { session, until } => {
                 self.revoked.insert(*session, until.as_millis());
             }
+        }
+        self.draw();
+    }
+
+    /// Draws from grants what was used beyond the plan's own amounts.
+    fn draw(&mut self) {
+        let Some(entitlement) = &self.entitlement else {
+            return;
+        };
+        if self.grants.is_empty() || entitlement.pooled {
+            return;
+        }
+        for meter in MeterName::ALL {
+            let included = entitlement.limits.get(meter).included().unwrap_or(u64::MAX);
+            self.grants.cover(meter, self.settled.get(meter).saturating_sub(included), self.latest);
         }
     }
 
     /// Ends a hold and takes it out of the period's sum.
     fn end_hold(&mut self, id: ReservationId) -> Option<Hold> {
         let hold = self.held.remove(&id)?;
+        self.due.remove(&(hold.until.as_millis(), id));
         if hold.period_start == self.period_start {
             self.reserved = self.reserved.minus(hold.amounts);
         }
@@ -176,6 +266,9 @@ impl State {
         if start != self.period_start {
             self.period_start = start;
             self.settled = Amounts::ZERO;
+            self.marks.clear();
+            self.grants.roll(self.latest);
+            self.lease = self.lease.filter(|lease| lease.period.start == start);
             self.reserved = self
                 .held
                 .values()
@@ -193,5 +286,25 @@ impl State {
         if !self.revoked.is_empty() {
             self.revoked.retain(|_, until| *until > now.as_millis());
         }
+        if !self.rates.is_empty() {
+            self.rates.retain(|_, full_at_us| *full_at_us > now.as_millis().saturating_mul(1_000));
+        }
+    }
+}
+
+/// Pairs instead of a map: a bucket is no string, and JSON has no other keys.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::meter::Bucket;
+
+    pub fn serialize<S: Serializer>(rates: &BTreeMap<Bucket, i64>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(rates)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Bucket, i64>, D::Error> {
+        Vec::<(Bucket, i64)>::deserialize(deserializer).map(BTreeMap::from_iter)
     }
 }

@@ -1,0 +1,55 @@
+//! What a user may use, and when the counters start again.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Limits, RateLimit};
+use crate::{
+    catalogue::{Plan, Product},
+    time::{Period, Timestamp, millis, monthly_period},
+    trial::Trial,
+};
+
+/// When a plan's counters start again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Terms {
+    /// One span, and after it nothing is admitted until a plan is bought.
+    Trial(Trial),
+    /// Monthly periods from the anchor, see [`monthly_period`].
+    Monthly {
+        /// When the subscription began.
+        #[serde(with = "millis")]
+        anchor: Timestamp,
+    },
+}
+
+impl Terms {
+    /// The period around an instant. A trial's is always its whole span.
+    pub fn period(&self, now: Timestamp) -> Period {
+        match *self {
+            Self::Trial(trial) => Period { start: trial.started_at, end: trial.ends_at },
+            Self::Monthly { anchor } => monthly_period(anchor, now),
+        }
+    }
+}
+
+/// What a user may use: pushed to the meter by billing, with a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entitlement {
+    /// Rises with every change; a push with a lower or equal one is ignored.
+    pub version: u64,
+    /// The product it is for.
+    pub product: Product,
+    /// The plan held.
+    pub plan: Plan,
+    /// What the plan includes: for this user, or for the whole team where it is pooled.
+    pub limits: Limits,
+    /// When counters start again, and when a trial ends.
+    pub terms: Terms,
+    /// Whether the limits are a team's: what this meter may admit then comes in leases from the team's pool.
+    #[serde(default)]
+    pub pooled: bool,
+    /// How fast requests may come, where the plan says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<RateLimit>,
+}

@@ -1,0 +1,166 @@
+//! The decision for a command: pure, and without a change to the state.
+
+use super::{Ask, Member, PoolCommand, PoolDecision, PoolEvent, PoolState, Report};
+use crate::{
+    id::UserId,
+    meter::{Amounts, Entitlement, LeaseGrant, Limit, MeterName, Refusal, Terms},
+    time::Timestamp,
+};
+
+impl PoolState {
+    /// Decides a command and takes its events in. Should the events not become durable, the state is wrong and must be
+    /// read anew.
+    pub fn carry_out(&mut self, command: &PoolCommand, clock: Timestamp) -> (PoolDecision, Vec<PoolEvent>) {
+        let (decision, mut events) = self.decide(command, clock);
+        let at = self.now(instant_of(command, clock));
+        for event in &events {
+            self.apply(at, event);
+        }
+        if events.iter().any(|event| matches!(event, PoolEvent::Reported { .. })) {
+            for event in self.marks_reached(at) {
+                self.apply(at, &event);
+                events.push(event);
+            }
+        }
+        (decision, events)
+    }
+
+    /// Decides a command at an instant, see [`crate::meter::State::decide`].
+    pub fn decide(&self, command: &PoolCommand, clock: Timestamp) -> (PoolDecision, Vec<PoolEvent>) {
+        let now = self.now(instant_of(command, clock));
+        match command {
+            PoolCommand::Configure(entitlement) => {
+                let known = self.entitlement.as_ref().is_some_and(|held| held.version >= entitlement.version);
+                (PoolDecision::Done, if known { Vec::new() } else { vec![PoolEvent::Configured(*entitlement)] })
+            }
+            PoolCommand::Grant(grant) => {
+                let useless = self.grants.contains(grant.id) || grant.expires_at <= now || grant.amount == 0;
+                (PoolDecision::Done, if useless { Vec::new() } else { vec![PoolEvent::Granted(*grant)] })
+            }
+            PoolCommand::Report(member, report) => (PoolDecision::Done, self.reported(*member, report, now)),
+            PoolCommand::Ask(ask) => self.ask(ask, now),
+        }
+    }
+
+    /// A report that says something new, as an event.
+    fn reported(&self, member: UserId, report: &Report, now: Timestamp) -> Vec<PoolEvent> {
+        let Some(entitlement) = &self.entitlement else {
+            return Vec::new();
+        };
+        let known = self.member(member, now);
+        let is_current = report.period_start == entitlement.terms.period(now).start;
+        let is_news = report.version > known.version
+            && (report.settled != known.settled || known.returned.max(report.returned) != known.returned);
+        if is_current && is_news { vec![PoolEvent::Reported { member, report: *report }] } else { Vec::new() }
+    }
+
+    fn ask(&self, ask: &Ask, now: Timestamp) -> (PoolDecision, Vec<PoolEvent>) {
+        let Some(entitlement) = &self.entitlement else {
+            return (PoolDecision::Refused(Refusal::NotConfigured), Vec::new());
+        };
+        if let Terms::Trial(trial) = entitlement.terms
+            && trial.is_over(now)
+        {
+            return (PoolDecision::Refused(Refusal::TrialExpired { ended_at: trial.ends_at }), Vec::new());
+        }
+        let mut events = self.reported(ask.member, &ask.report, now);
+        // The report first: what it gives back can be leased again. Only then is a copy of the pool needed.
+        let reported = (!events.is_empty()).then(|| {
+            let mut reported = self.clone();
+            events.iter().for_each(|event| reported.apply(now, event));
+            reported
+        });
+        let decision = reported.as_ref().unwrap_or(self).lease(entitlement, ask, now);
+        if let PoolDecision::Leased(grant) = &decision
+            && grant.granted != self.member(ask.member, now).granted
+        {
+            events.push(PoolEvent::Leased { member: ask.member, granted: grant.granted });
+        }
+        (decision, events)
+    }
+
+    fn lease(&self, entitlement: &Entitlement, ask: &Ask, now: Timestamp) -> PoolDecision {
+        let period = entitlement.terms.period(now);
+        let member = self.member(ask.member, now);
+        // Totals of an older period say nothing about this one.
+        let held = if ask.report.period_start == period.start { ask.reserved } else { Amounts::ZERO };
+        let members = u64::try_from(self.members.len()).unwrap_or(u64::MAX).max(1);
+        let mut short = None;
+        let mut granted = member.granted;
+        let mut free_after = Amounts::ZERO;
+        for meter in MeterName::ALL {
+            let needed = ask.needed.get(meter);
+            if entitlement.limits.get(meter) == Limit::NotIncluded && needed > 0 {
+                return PoolDecision::Refused(Refusal::NotIncluded { meter, plan: entitlement.plan });
+            }
+            let Some(free) = self.free(entitlement, meter, now) else { continue };
+            let of = |amounts: Amounts| amounts.get(meter);
+            let wanted = [of(member.returned), of(member.settled), of(held), needed]
+                .iter()
+                .fold(0, |a, b| u64::saturating_add(a, *b));
+            let more = leased_with(&member, meter, wanted).saturating_sub(of(member.leased()));
+            if more > free {
+                short = short.or(Some(meter));
+                continue;
+            }
+            // A share for later, smaller as the pool drains and as more members draw from it; nothing for one that has
+            // what it needs (the answer to an earlier request was lost).
+            let share = if more == 0 { 0 } else { (free - more).min(free / (2 * (members + 1))) };
+            set(&mut granted, meter, of(member.granted).max(wanted.saturating_add(share)));
+            set(&mut free_after, meter, free - more - share);
+        }
+        let Some(meter) = short else {
+            return PoolDecision::Leased(LeaseGrant { period, granted, free: free_after });
+        };
+        let standing = self.standings(now).into_iter().find(|standing| standing.meter == meter);
+        let requested = ask.needed.get(meter);
+        let refusal = match standing {
+            Some(standing) => Refusal::QuotaExceeded { standing, requested, plan: entitlement.plan },
+            None => Refusal::NotIncluded { meter, plan: entitlement.plan },
+        };
+        let mut holders: Vec<(u64, UserId)> = if self.is_current(now) {
+            let others = self.members.iter().filter(|(id, _)| **id != ask.member);
+            others.map(|(id, other)| (other.leased().get(meter), *id)).filter(|(leased, _)| *leased > 0).collect()
+        } else {
+            Vec::new()
+        };
+        holders.sort_unstable_by(|a, b| b.cmp(a));
+        if holders.is_empty() {
+            return PoolDecision::Refused(refusal);
+        }
+        PoolDecision::Short { refusal, holders: holders.into_iter().map(|(_, id)| id).collect() }
+    }
+
+    /// The highest mark that each meter has reached, where it was not told of in this period.
+    fn marks_reached(&self, now: Timestamp) -> Vec<PoolEvent> {
+        self.standings(now)
+            .into_iter()
+            .filter_map(|standing| {
+                let percent = standing.warning()?;
+                let known = self.marks.get(&standing.meter).copied().unwrap_or(0);
+                let (meter, used, limit) = (standing.meter, standing.used, standing.limit?);
+                (percent > known).then_some(PoolEvent::MarkReached { meter, percent, used, limit })
+            })
+            .collect()
+    }
+}
+
+/// What a member would have leased, had it been granted that much.
+fn leased_with(member: &Member, meter: MeterName, granted: u64) -> u64 {
+    granted
+        .max(member.granted.get(meter))
+        .saturating_sub(member.returned.get(meter))
+        .saturating_sub(member.settled.get(meter))
+}
+
+/// The member's instant counts too, so that both are in the same period.
+fn instant_of(command: &PoolCommand, clock: Timestamp) -> Timestamp {
+    match command {
+        PoolCommand::Ask(ask) => clock.max(ask.at),
+        _ => clock,
+    }
+}
+
+fn set(amounts: &mut Amounts, meter: MeterName, to: u64) {
+    *amounts = Amounts::of(|other| if other == meter { to } else { amounts.get(other) });
+}

@@ -1,0 +1,468 @@
+//! Stories, and a team of real meters whose messages are lost, doubled and late.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    catalogue::{Plan, Product},
+    id::{GrantId, ReservationId, UserId},
+    meter::{
+        Amounts, Command, Decision, Entitlement, Event, Grant, GrantReason, LeaseGrant, Limit, Limits, MeterName,
+        Refusal, Reserve, Settle, State, Terms, UsageDetail,
+    },
+    time::{DAY_MS, Timestamp},
+};
+
+const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+fn user(number: usize) -> UserId {
+    UserId::new(START, [u8::try_from(number).unwrap(); 10])
+}
+
+fn team(version: u64, requests: u64) -> Entitlement {
+    Entitlement {
+        version,
+        product: Product::Agent,
+        plan: Plan::Teams,
+        limits: Limits { requests: Limit::Hard(requests), tokens: Limit::Unlimited, ..Limits::default() },
+        terms: Terms::Monthly { anchor: START },
+        pooled: true,
+        rate: None,
+    }
+}
+
+fn requests(requests: u64) -> Amounts {
+    Amounts { requests, ..Amounts::ZERO }
+}
+
+fn ask(member: usize, version: u64, settled: u64, reserved: u64, needed: u64) -> PoolCommand {
+    PoolCommand::Ask(Ask {
+        member: user(member),
+        report: report(version, settled, 0),
+        reserved: requests(reserved),
+        needed: requests(needed),
+        at: START,
+    })
+}
+
+fn report(version: u64, settled: u64, returned: u64) -> Report {
+    Report { version, period_start: START, settled: requests(settled), returned: requests(returned) }
+}
+
+fn pool(limit: u64) -> PoolState {
+    let mut pool = PoolState::default();
+    pool.carry_out(&PoolCommand::Configure(team(1, limit)), START);
+    pool
+}
+
+fn granted(pool: &mut PoolState, command: &PoolCommand) -> u64 {
+    match pool.carry_out(command, START).0 {
+        PoolDecision::Leased(grant) => grant.granted.requests,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_lease_is_what_is_needed_and_a_share_that_shrinks() {
+    let mut pool = pool(1_000);
+    assert_eq!(granted(&mut pool, &ask(1, 1, 0, 0, 1)), 1 + 250);
+    assert_eq!(granted(&mut pool, &ask(2, 1, 0, 0, 1)), 1 + 187);
+    assert_eq!(granted(&mut pool, &ask(3, 1, 0, 0, 1)), 1 + 93);
+    let standing = pool.standings(START)[0];
+    assert_eq!((standing.used, standing.reserved, standing.remaining()), (0, 533, Some(467)));
+}
+
+#[test]
+fn the_answer_to_a_question_asked_twice_is_the_same_lease() {
+    let mut pool = pool(1_000);
+    let first = pool.carry_out(&ask(1, 1, 0, 0, 5), START);
+    let (second, events) = pool.carry_out(&ask(1, 1, 0, 0, 5), START);
+    let (PoolDecision::Leased(first), PoolDecision::Leased(second)) = (first.0, second) else { panic!() };
+    assert_eq!((first.granted, events), (second.granted, vec![]));
+}
+
+#[test]
+fn the_last_one_goes_to_whoever_asks_and_then_there_are_none() {
+    let mut pool = pool(3);
+    for member in 1..=3 {
+        assert_eq!(granted(&mut pool, &ask(member, 1, 0, 0, 1)), 1);
+    }
+    let (decision, _) = pool.carry_out(&ask(4, 1, 0, 0, 1), START);
+    let PoolDecision::Short { refusal: Refusal::QuotaExceeded { standing, requested, plan }, holders } = decision
+    else {
+        panic!("{decision:?}")
+    };
+    assert_eq!((standing.reserved, requested, plan), (3, 1, Plan::Teams));
+    assert_eq!(holders, [user(3), user(2), user(1)]);
+    // One of them gives back.
+    pool.carry_out(&PoolCommand::Report(user(2), report(2, 0, 1)), START);
+    assert_eq!(granted(&mut pool, &ask(4, 1, 0, 0, 1)), 1);
+    // All is settled: nobody is left to ask.
+    for (member, version) in [(1, 2), (3, 2), (4, 2)] {
+        pool.carry_out(&PoolCommand::Report(user(member), report(version, 1, 0)), START);
+    }
+    assert!(matches!(
+        pool.carry_out(&ask(5, 1, 0, 0, 1), START).0,
+        PoolDecision::Refused(Refusal::QuotaExceeded { .. })
+    ));
+}
+
+#[test]
+fn more_than_the_whole_is_refused_while_a_part_is_leased() {
+    let mut pool = pool(10);
+    assert!(matches!(pool.carry_out(&ask(1, 1, 0, 0, 11), START).0, PoolDecision::Refused(_)));
+    assert_eq!(granted(&mut pool, &ask(1, 1, 0, 0, 10)), 10);
+}
+
+#[test]
+fn an_overrun_is_paid_back_before_the_next_lease() {
+    let mut pool = pool(100);
+    assert_eq!(granted(&mut pool, &ask(1, 1, 0, 0, 10)), 35);
+    // It settled 50 of its 35.
+    assert_eq!(granted(&mut pool, &ask(1, 2, 50, 0, 1)), 50 + 1 + 12);
+    let standing = pool.standings(START)[0];
+    assert_eq!((standing.used, standing.reserved), (50, 13));
+}
+
+#[test]
+fn an_older_report_changes_nothing_and_another_period_s_neither() {
+    let mut pool = pool(100);
+    pool.carry_out(&ask(1, 5, 0, 0, 10), START);
+    pool.carry_out(&PoolCommand::Report(user(1), report(7, 6, 2)), START);
+    let after = pool.clone();
+    for late in [report(6, 3, 1), report(7, 6, 2), Report { period_start: START.plus_days(-31), ..report(9, 1, 1) }] {
+        pool.carry_out(&PoolCommand::Report(user(1), late), START);
+        assert_eq!(pool, after);
+    }
+    // A late correction may lower what was settled.
+    pool.carry_out(&PoolCommand::Report(user(1), report(8, 4, 2)), START);
+    assert_eq!(pool.standings(START)[0].used, 4);
+}
+
+#[test]
+fn a_new_period_starts_from_nothing() {
+    let mut pool = pool(10);
+    pool.carry_out(&ask(1, 1, 0, 0, 10), START);
+    let next = team(1, 10).terms.period(START).end;
+    assert_eq!(pool.standings(next)[0].reserved, 0);
+    // The member is there first; both take the later instant.
+    let PoolCommand::Ask(question) = ask(2, 1, 0, 0, 10) else { panic!() };
+    let early = PoolCommand::Ask(Ask { at: next, ..question });
+    let (decision, _) = pool.carry_out(&early, next.plus_millis(-5));
+    let PoolDecision::Leased(LeaseGrant { period, granted, .. }) = decision else { panic!("{decision:?}") };
+    assert_eq!((period.start, granted.requests), (next, 10));
+}
+
+#[test]
+fn grants_and_marks_are_the_team_s() {
+    let mut pool = pool(10);
+    let grant = Grant {
+        id: GrantId::new(START, [1; 10]),
+        meter: MeterName::Requests,
+        amount: 10,
+        priority: 0,
+        expires_at: START.plus_days(90),
+        reason: GrantReason::TopUp,
+    };
+    pool.carry_out(&PoolCommand::Grant(grant), START);
+    let (_, again) = pool.carry_out(&PoolCommand::Grant(grant), START);
+    assert_eq!(again, []);
+    pool.carry_out(&ask(1, 1, 0, 0, 16), START);
+    let (_, events) = pool.carry_out(&PoolCommand::Report(user(1), report(2, 16, 0)), START);
+    assert!(
+        matches!(
+            events[..],
+            [PoolEvent::Reported { .. }, PoolEvent::MarkReached { percent: 80, used: 16, limit: 20, .. }]
+        ),
+        "{events:?}"
+    );
+    let (_, events) = pool.carry_out(&PoolCommand::Report(user(1), report(3, 17, 0)), START);
+    assert_eq!(events.len(), 1);
+    let next = team(1, 10).terms.period(START).end;
+    assert_eq!(pool.standings(next)[0].limit, Some(10 + 3), "7 of the grant were used");
+}
+
+#[test]
+fn without_a_plan_or_for_what_the_plan_lacks_nothing_is_leased() {
+    let mut empty = PoolState::default();
+    assert_eq!(empty.carry_out(&ask(1, 1, 0, 0, 1), START).0, PoolDecision::Refused(Refusal::NotConfigured));
+    let mut pool = pool(10);
+    let PoolCommand::Ask(question) = ask(1, 1, 0, 0, 1) else { panic!() };
+    let emails = Ask { needed: Amounts { emails: 1, ..Amounts::ZERO }, ..question };
+    assert!(matches!(
+        pool.carry_out(&PoolCommand::Ask(emails), START).0,
+        PoolDecision::Refused(Refusal::NotIncluded { meter: MeterName::Emails, .. })
+    ));
+    pool.carry_out(&PoolCommand::Configure(team(1, 99)), START);
+    assert_eq!(pool.entitlement(), Some(&team(1, 10)), "an older push");
+}
+
+/// A member's meter with its ledger.
+#[derive(Default)]
+struct Seat {
+    state: State,
+    entries: Vec<(Timestamp, Event)>,
+    open: Vec<(ReservationId, u64)>,
+}
+
+impl Seat {
+    fn run(&mut self, command: &Command, clock: Timestamp) -> Decision {
+        let at = self.state.now(clock);
+        let (decision, events) = self.state.carry_out(command, None, clock);
+        self.entries.extend(events.into_iter().map(|event| (at, event)));
+        decision
+    }
+
+    fn report(&self, clock: Timestamp) -> Report {
+        let (settled, _) = self.state.in_use(clock);
+        let returned = self.state.lease(clock).map_or(Amounts::ZERO, |lease| lease.returned);
+        let period_start = self.state.entitlement().unwrap().terms.period(self.state.now(clock)).start;
+        Report { version: self.entries.len() as u64, period_start, settled, returned }
+    }
+
+    fn ask(&self, member: usize, needed: u64, clock: Timestamp) -> Ask {
+        let (_, reserved) = self.state.in_use(clock);
+        let at = self.state.now(clock);
+        Ask { member: user(member), report: self.report(clock), reserved, needed: requests(needed), at }
+    }
+}
+
+const SEATS: usize = 4;
+
+struct Team {
+    pool: PoolState,
+    entries: Vec<(Timestamp, PoolEvent)>,
+    seats: Vec<Seat>,
+    clock: Timestamp,
+    next_id: u64,
+    /// Messages that are on their way.
+    asks: Vec<Ask>,
+    reports: Vec<(UserId, Report)>,
+    leases: Vec<(usize, LeaseGrant)>,
+}
+
+impl Team {
+    fn new(limit: u64) -> Self {
+        let mut team_of = Self {
+            pool: PoolState::default(),
+            entries: Vec::new(),
+            seats: (0..SEATS).map(|_| Seat::default()).collect(),
+            clock: START,
+            next_id: 0,
+            asks: Vec::new(),
+            reports: Vec::new(),
+            leases: Vec::new(),
+        };
+        team_of.tell_pool(&PoolCommand::Configure(team(1, limit)));
+        for seat in &mut team_of.seats {
+            seat.run(&Command::Configure(team(1, limit)), START);
+        }
+        team_of
+    }
+
+    fn tell_pool(&mut self, command: &PoolCommand) -> PoolDecision {
+        let at = match command {
+            PoolCommand::Ask(ask) => self.pool.now(self.clock.max(ask.at)),
+            _ => self.pool.now(self.clock),
+        };
+        let (decision, events) = self.pool.carry_out(command, self.clock);
+        self.entries.extend(events.into_iter().map(|event| (at, event)));
+        decision
+    }
+
+    fn reserve(&mut self, seat: usize, amount: u64) -> Decision {
+        self.next_id += 1;
+        let mut entropy = [0; 10];
+        entropy[2..].copy_from_slice(&self.next_id.to_be_bytes());
+        let id = ReservationId::new(START, entropy);
+        let reserve = Reserve {
+            id,
+            amounts: requests(amount),
+            ttl_ms: 600_000,
+            key_rate: None,
+            session: None,
+            key: None,
+            fingerprint: String::new(),
+        };
+        let decision = self.seats[seat].run(&Command::Reserve(reserve), self.clock);
+        if matches!(decision, Decision::Admitted(_)) {
+            self.seats[seat].open.push((id, amount));
+        }
+        decision
+    }
+
+    fn deliver_ask(&mut self, ask: Ask) -> PoolDecision {
+        let seat = (0..SEATS).find(|number| user(*number) == ask.member).unwrap();
+        let decision = self.tell_pool(&PoolCommand::Ask(ask));
+        if let PoolDecision::Leased(grant) = &decision {
+            self.leases.push((seat, *grant));
+        }
+        decision
+    }
+
+    /// Everything in use anywhere in this period.
+    fn in_use(&self) -> u64 {
+        self.seats
+            .iter()
+            .map(|seat| seat.state.in_use(self.clock))
+            .map(|(settled, reserved)| settled.plus(reserved).requests)
+            .sum()
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Reserve { seat: usize, amount: u64 },
+    End { seat: usize, which: prop::sample::Index, part: u64 },
+    SendAsk { seat: usize, needed: u64 },
+    SendReport { seat: usize },
+    DeliverAsk { which: prop::sample::Index, keep: bool },
+    DeliverReport { which: prop::sample::Index, keep: bool },
+    DeliverLease { which: prop::sample::Index, keep: bool },
+    Lose { which: prop::sample::Index },
+    ReturnIdle { seat: usize },
+    Wait { millis: i64 },
+    Crash { seat: usize },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (seat, which) = (0..SEATS, any::<prop::sample::Index>());
+    prop_oneof![
+        6 => (seat.clone(), 1_u64..6).prop_map(|(seat, amount)| Step::Reserve { seat, amount }),
+        4 => (seat.clone(), which.clone(), 0_u64..4).prop_map(|(seat, which, part)| Step::End { seat, which, part }),
+        4 => (seat.clone(), 1_u64..6).prop_map(|(seat, needed)| Step::SendAsk { seat, needed }),
+        2 => seat.clone().prop_map(|seat| Step::SendReport { seat }),
+        6 => (which.clone(), any::<bool>()).prop_map(|(which, keep)| Step::DeliverAsk { which, keep }),
+        3 => (which.clone(), any::<bool>()).prop_map(|(which, keep)| Step::DeliverReport { which, keep }),
+        6 => (which.clone(), any::<bool>()).prop_map(|(which, keep)| Step::DeliverLease { which, keep }),
+        1 => which.prop_map(|which| Step::Lose { which }),
+        2 => seat.clone().prop_map(|seat| Step::ReturnIdle { seat }),
+        1 => prop_oneof![0_i64..700_000, 0_i64..(20 * DAY_MS), -5_000_i64..0].prop_map(|millis| Step::Wait { millis }),
+        1 => seat.prop_map(|seat| Step::Crash { seat }),
+    ]
+}
+
+fn pick<T: Clone>(list: &mut Vec<T>, which: &prop::sample::Index, keep: bool) -> Option<T> {
+    if list.is_empty() {
+        return None;
+    }
+    let at = which.index(list.len());
+    Some(if keep { list[at].clone() } else { list.swap_remove(at) })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(
+        std::env::var("METER_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1_000)
+    ))]
+
+    #[test]
+    fn a_team_never_uses_more_than_its_limit(limit in 1_u64..60, steps in proptest::collection::vec(step(), 1..150)) {
+        let mut team = Team::new(limit);
+        for step in steps {
+            match step {
+                Step::Reserve { seat, amount } => { team.reserve(seat, amount); }
+                Step::End { seat, which, part } => {
+                    let clock = team.clock;
+                    let seat = &mut team.seats[seat];
+                    if let Some((id, amount)) = pick(&mut seat.open, &which, false) {
+                        let command = if part == 0 { Command::Release(id) } else {
+                            Command::Settle(Settle { id, amounts: requests(amount.min(part)), detail: UsageDetail::default() })
+                        };
+                        seat.run(&command, clock);
+                    }
+                }
+                Step::SendAsk { seat, needed } => {
+                    let ask = team.seats[seat].ask(seat, needed, team.clock);
+                    team.asks.push(ask);
+                }
+                Step::SendReport { seat } => {
+                    let report = team.seats[seat].report(team.clock);
+                    team.reports.push((user(seat), report));
+                }
+                Step::DeliverAsk { which, keep } => {
+                    if let Some(ask) = pick(&mut team.asks, &which, keep) { team.deliver_ask(ask); }
+                }
+                Step::DeliverReport { which, keep } => {
+                    if let Some((member, report)) = pick(&mut team.reports, &which, keep) {
+                        team.tell_pool(&PoolCommand::Report(member, report));
+                    }
+                }
+                Step::DeliverLease { which, keep } => {
+                    if let Some((seat, grant)) = pick(&mut team.leases, &which, keep) {
+                        let clock = team.clock;
+                        team.seats[seat].run(&Command::Lease(grant), clock);
+                    }
+                }
+                Step::Lose { which } => {
+                    pick(&mut team.asks, &which, false);
+                    pick(&mut team.leases, &which, false);
+                }
+                Step::ReturnIdle { seat } => {
+                    let clock = team.clock;
+                    team.seats[seat].run(&Command::ReturnIdle, clock);
+                }
+                Step::Wait { millis } => {
+                    team.clock = team.clock.plus_millis(millis);
+                    let clock = team.clock;
+                    for seat in &mut team.seats { seat.run(&Command::Expire, clock); }
+                }
+                Step::Crash { seat } => {
+                    let seat = &mut team.seats[seat];
+                    let mut state = State::default();
+                    for (at, event) in &seat.entries { state.apply(*at, event); }
+                    prop_assert_eq!(&state, &seat.state, "replay of a member's ledger is its state");
+                    let mut pool = PoolState::default();
+                    for (at, event) in &team.entries { pool.apply(*at, event); }
+                    prop_assert_eq!(&pool, &team.pool, "replay of the pool's ledger is its state");
+                    let stored: PoolState = serde_json::from_str(&serde_json::to_string(&pool).unwrap()).unwrap();
+                    prop_assert_eq!(&stored, &team.pool, "the checkpoint is lossless");
+                }
+            }
+            // Those who are in the same period as the team's clock.
+            prop_assert!(team.in_use() <= limit, "{} of {limit} in use", team.in_use());
+            let standing = team.pool.standings(team.clock)[0];
+            prop_assert!(standing.used + standing.reserved <= limit, "{standing:?}");
+            let sums = team.pool.members().fold((Amounts::ZERO, Amounts::ZERO), |(settled, leased), (_, member)| {
+                (settled.plus(member.settled), leased.plus(member.leased()))
+            });
+            prop_assert_eq!(sums, (team.pool.settled, team.pool.leased), "the sums");
+        }
+
+        // Nobody is refused while anybody holds something idle: after one round of recalls all that is left can be had.
+        let clock = team.pool.now(team.seats.iter().map(|seat| seat.state.now(team.clock)).max().unwrap_or(team.clock));
+        team.clock = clock;
+        // A correction downwards (a late settle, a late release) is reported by itself; all else is found by recall.
+        for seat in 0..SEATS {
+            let report = team.seats[seat].report(clock);
+            if report.settled.requests < team.pool.member(user(seat), clock).settled.requests {
+                team.tell_pool(&PoolCommand::Report(user(seat), report));
+            }
+        }
+        let left = limit - team.in_use();
+        if left > 0 {
+            let question = team.seats[0].ask(0, left, clock);
+            let mut decision = team.deliver_ask(question);
+            if let PoolDecision::Short { holders, .. } = &decision {
+                for holder in holders.clone() {
+                    let number = (0..SEATS).find(|number| user(*number) == holder).unwrap();
+                    // A recall tells the holder what it was granted: it may not have heard.
+                    let known = team.pool.member(holder, clock).granted;
+                    let period = team.pool.entitlement().unwrap().terms.period(clock);
+                    let seat = &mut team.seats[number];
+                    seat.run(&Command::Lease(LeaseGrant { period, granted: known, free: Amounts::ZERO }), clock);
+                    seat.run(&Command::ReturnIdle, clock);
+                    let report = seat.report(clock);
+                    team.tell_pool(&PoolCommand::Report(holder, report));
+                }
+                let question = team.seats[0].ask(0, left, clock);
+                decision = team.deliver_ask(question);
+            }
+            let PoolDecision::Leased(grant) = decision else {
+                return Err(TestCaseError::fail(format!("{left} are left and refused: {decision:?}")));
+            };
+            team.seats[0].run(&Command::Lease(grant), clock);
+            prop_assert!(matches!(team.reserve(0, left), Decision::Admitted(_)), "the lease is enough");
+            prop_assert_eq!(team.in_use(), limit);
+        }
+    }
+}
