@@ -71,7 +71,7 @@ fn first_plan(scope: &Scope, product: Product) -> Result<Entitlement, Problem> {
         (Plan::Trial, Terms::Trial(Trial::starting(now, product.trial_days())))
     };
     let limits = limits(product, plan).ok_or_else(Problem::internal)?;
-    Ok(Entitlement { version: 1, product, plan, limits, terms })
+    Ok(Entitlement { version: 1, product, plan, limits, terms, pooled: plan.is_pooled(), rate: None })
 }
 
 fn taken(error: StoreError) -> Problem {

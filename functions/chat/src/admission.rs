@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tollgate_domain::{
     catalogue::chat_estimate,
     id::ReservationId,
-    meter::{Admitted, Amounts, Decision, MeterName, Reserve, Settle, UsageDetail},
+    meter::{Admitted, Amounts, Decision, MeterName, Reserve, Settle, Standing, UsageDetail},
 };
 use tollgate_platform::{
     Code, Problem, Scope,
@@ -67,6 +67,7 @@ pub async fn admit(scope: &Scope, caller: Caller, request: &ChatRequest, body: &
         id: ReservationId::new(scope.now(), random::entropy()?),
         amounts: chat_estimate(prompt_estimate, request.requested_max_tokens(), request.choices()),
         ttl_ms: RESERVATION_TTL_MS,
+        key_rate: None,
         session: Some(caller.session),
         key: key.clone(),
         fingerprint,
@@ -96,7 +97,7 @@ pub async fn admit(scope: &Scope, caller: Caller, request: &ChatRequest, body: &
             Code::IdempotencyAnswerGone,
             "This Idempotency-Key was answered and charged once, but the answer was too large to keep.",
         )),
-        Worked::Noted | Worked::Decided(Decision::Done) => Err(Problem::dependency("meter")),
+        Worked::Noted | Worked::Decided(Decision::Done | Decision::Short { .. }) => Err(Problem::dependency("meter")),
     }
 }
 
@@ -113,7 +114,7 @@ impl Hold {
     /// The `max_tokens` to send to the provider for each choice, so that an answer cannot run far past a hard limit;
     /// `None` to send what the client sent.
     pub fn output_cap(&self, requested: Option<u64>, model: &ModelRef) -> Option<u64> {
-        let left = self.remaining(MeterName::Tokens)?;
+        let left = self.standing(MeterName::Tokens)?.admissible()?;
         let held_for_answer = self.admitted.amounts.tokens.saturating_sub(self.prompt_estimate);
         output_cap(
             left.saturating_add(held_for_answer) / self.choices.max(1),
@@ -122,8 +123,12 @@ impl Hold {
         )
     }
 
+    fn standing(&self, meter: MeterName) -> Option<&Standing> {
+        self.admitted.standing.iter().find(|standing| standing.meter == meter)
+    }
+
     fn remaining(&self, meter: MeterName) -> Option<u64> {
-        self.admitted.standing.iter().find(|standing| standing.meter == meter)?.remaining()
+        self.standing(meter)?.remaining()
     }
 
     /// The headers that tell what is left: before the answer is known, or after.

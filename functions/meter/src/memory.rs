@@ -59,10 +59,9 @@ impl Memory {
         key: Option<&str>,
         clock: Timestamp,
     ) -> Result<Decision> {
-        let (decision, events) = self.state.decide(command, prior, clock);
         let at = self.state.now(clock);
+        let (decision, events) = self.state.carry_out(command, prior, clock);
         for event in events {
-            self.state.apply(at, &event);
             self.take_in(at, &event, key)?;
         }
         Ok(decision)

@@ -47,6 +47,7 @@ fn untouched(caller: &Caller, as_of: tollgate_domain::time::Timestamp) -> Vec<Me
             Limit::Hard(limit) => Some(tollgate_domain::meter::Standing {
                 meter,
                 limit: Some(limit),
+                ceiling: Some(limit),
                 used: 0,
                 reserved: 0,
                 resets_at: as_of.plus_days(caller.product.trial_days()),

@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde::Serialize;
 use tollgate_domain::{
     catalogue::Plan,
-    meter::{Limit, MeterName, Refusal},
+    meter::{Bucket, MeterName, Refusal},
     time::Timestamp,
 };
 
@@ -301,14 +301,32 @@ impl Problem {
                     format!("The trial ended at {ended_at}. Nothing was deleted; choose a plan to go on."),
                 )
             },
+            Refusal::RateLimited { limit, bucket, retry_after_ms } => Self {
+                limit: Some(u64::from(limit.per_minute)),
+                remaining: Some(0),
+                retry_after_seconds: Some(retry_after_ms.div_ceil(1_000)),
+                ..Self::new(
+                    Code::RateLimited,
+                    format!(
+                        "{} may send {} requests a minute, {} at once. Nothing was charged; wait {retry_after_ms} ms.",
+                        match bucket {
+                            Bucket::User => "This account",
+                            Bucket::ApiKey(_) => "This API key",
+                        },
+                        limit.per_minute,
+                        limit.burst
+                    ),
+                )
+            },
             Refusal::NotIncluded { meter, plan } => Self {
                 meter: Some(*meter),
                 upgrade_url,
                 ..Self::new(Code::PlanLacksFeature, format!("The plan {plan} does not include {meter}."))
             },
             Refusal::QuotaExceeded { standing, requested, plan } => {
-                let remaining = standing.remaining().unwrap_or(0);
-                let limit = standing.limit.unwrap_or(0);
+                // Where overage is billed this is the spending cap.
+                let remaining = standing.admissible().unwrap_or(0);
+                let limit = standing.ceiling.unwrap_or(0);
                 let mut detail = format!(
                     "{} of {limit} {} of the plan {plan} are left and this request needs {requested}.",
                     remaining, standing.meter
@@ -326,7 +344,7 @@ impl Problem {
                 detail.push_str(&renewal);
                 Self {
                     meter: Some(standing.meter),
-                    limit: standing.limit,
+                    limit: standing.ceiling,
                     used: Some(standing.used),
                     reserved: Some(standing.reserved),
                     remaining: Some(remaining),
@@ -334,7 +352,7 @@ impl Problem {
                     resets_at: Some(standing.resets_at),
                     upgrade_url,
                     // Requests in flight may give some back at once; a used-up meter waits for the next period.
-                    retry_after_seconds: Some(if fits_after_returns(standing.limit, standing.used, *requested) {
+                    retry_after_seconds: Some(if fits_after_returns(standing.ceiling, standing.used, *requested) {
                         1
                     } else {
                         standing.resets_at.seconds_since(now)
@@ -364,7 +382,7 @@ impl Problem {
 }
 
 fn fits_after_returns(limit: Option<u64>, used: u64, requested: u64) -> bool {
-    limit.and_then(|limit| Limit::Hard(limit).remaining(used)).is_none_or(|left| requested <= left)
+    limit.is_none_or(|limit| requested <= limit.saturating_sub(used))
 }
 
 /// The status travels in the answer, the problem itself in its extensions: the body is written where the request
@@ -387,7 +405,14 @@ mod tests {
 
     fn quota(used: u64, reserved: u64) -> Problem {
         let standing =
-            Standing { meter: MeterName::Requests, limit: Some(120), used, reserved, resets_at: NOW.plus_days(1) };
+            Standing {
+            meter: MeterName::Requests,
+            limit: Some(120),
+            ceiling: Some(120),
+            used,
+            reserved,
+            resets_at: NOW.plus_days(1),
+        };
         Problem::refusal(
             &Refusal::QuotaExceeded { standing, requested: 1, plan: Plan::Trial },
             NOW,

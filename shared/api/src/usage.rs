@@ -26,7 +26,9 @@ pub struct MeterOut {
     /// The used share, rounded down; `null` without a limit.
     pub percent: Option<u64>,
     /// The highest of 80, 90 and 100 that is reached.
-    pub warning: Option<u64>,
+    pub warning: Option<u8>,
+    /// Used beyond the limit, where the plan bills that instead of stopping; 0 otherwise.
+    pub overage: u64,
 }
 
 impl From<Standing> for MeterOut {
@@ -40,6 +42,7 @@ impl From<Standing> for MeterOut {
             resets_at: standing.resets_at,
             percent: standing.percent(),
             warning: standing.warning(),
+            overage: standing.overage(),
         }
     }
 }

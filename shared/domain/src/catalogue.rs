@@ -100,6 +100,11 @@ impl Plan {
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|plan| plan.as_str() == name)
     }
+
+    /// Whether its limits are shared by all members of the tenant.
+    pub const fn is_pooled(self) -> bool {
+        matches!(self, Self::Teams)
+    }
 }
 
 impl fmt::Display for Plan {

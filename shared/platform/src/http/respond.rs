@@ -7,7 +7,7 @@ use http::{HeaderValue, StatusCode, header};
 use js_sys::Uint8Array;
 use serde::Serialize;
 use tollgate_api::{Code, Problem};
-use tollgate_domain::{id::RequestId, meter::MeterName};
+use tollgate_domain::id::RequestId;
 use wasm_bindgen::JsValue;
 use web_sys::{Headers, ReadableStream, ResponseInit};
 use worker::send::SendWrapper;
@@ -93,8 +93,13 @@ pub fn problem(problem: &Problem, request_id: RequestId, openai: bool) -> Result
     if let Some(seconds) = problem.retry_after_seconds {
         headers.set("retry-after", &seconds.to_string())?;
     }
-    if let (Some(meter), Some(limit)) = (problem.meter, problem.limit) {
-        let (policy, standing) = rate_limit(meter, limit, problem.remaining.unwrap_or(0), problem.retry_after_seconds);
+    if let Some(limit) = problem.limit {
+        let (name, window) = match problem.meter {
+            Some(meter) => (meter.as_str(), ""),
+            None => ("requests_per_minute", ";w=60"),
+        };
+        let remaining = problem.remaining.unwrap_or(0);
+        let (policy, standing) = rate_limit(name, window, limit, remaining, problem.retry_after_seconds);
         headers.set("ratelimit-policy", &policy)?;
         headers.set("ratelimit", &standing)?;
     }
@@ -104,9 +109,9 @@ pub fn problem(problem: &Problem, request_id: RequestId, openai: bool) -> Result
 }
 
 /// `RateLimit-Policy` and `RateLimit` as in draft-ietf-httpapi-ratelimit-headers-10.
-fn rate_limit(meter: MeterName, limit: u64, remaining: u64, reset_seconds: Option<u64>) -> (String, String) {
+fn rate_limit(name: &str, window: &str, limit: u64, remaining: u64, reset_seconds: Option<u64>) -> (String, String) {
     let reset = reset_seconds.map(|seconds| format!(";t={seconds}")).unwrap_or_default();
-    (format!("\"{meter}\";q={limit}"), format!("\"{meter}\";r={remaining}{reset}"))
+    (format!("\"{name}\";q={limit}{window}"), format!("\"{name}\";r={remaining}{reset}"))
 }
 
 fn respond(status: u16, headers: &Headers, body: Option<&Uint8Array>) -> Result<web_sys::Response, JsValue> {

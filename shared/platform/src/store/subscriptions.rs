@@ -20,8 +20,9 @@ const SUBSCRIPTION: Statement = Statement {
     sql: "SELECT b.plan, b.version, b.anchor_at, b.trial_started_at, b.trial_ends_at, \
                  CASE WHEN s.session_id IS NOT NULL AND s.revoked_at IS NULL THEN 1 ELSE 0 END AS session_stands \
           FROM subscriptions b \
-          LEFT JOIN sessions s ON s.tenant_id = ?1 AND s.session_id = ?4 AND s.user_id = b.user_id \
-          WHERE b.tenant_id = ?1 AND b.user_id = ?2 AND b.product = ?3",
+          LEFT JOIN sessions s ON s.tenant_id = ?1 AND s.session_id = ?4 AND s.user_id = ?2 \
+          WHERE b.tenant_id = ?1 AND b.product = ?3 AND (b.user_id = ?2 OR b.plan = 'teams') \
+          ORDER BY b.plan <> 'teams' LIMIT 1",
 };
 
 /// A subscription's row.
@@ -55,7 +56,15 @@ impl SubscriptionRow {
             (Plan::Trial, Some(trial)) => Terms::Trial(trial),
             _ => Terms::Monthly { anchor: Timestamp::from_millis(self.anchor_at) },
         };
-        Some(Entitlement { version: self.version.unsigned_abs(), product, plan, limits: limits(product, plan)?, terms })
+        Some(Entitlement {
+            version: self.version.unsigned_abs(),
+            product,
+            plan,
+            limits: limits(product, plan)?,
+            terms,
+            pooled: plan.is_pooled(),
+            rate: None,
+        })
     }
 }
 
