@@ -22,7 +22,7 @@ impl State {
         for event in &events {
             self.apply(at, event);
         }
-        let counted = events.iter().any(|event| matches!(event, Event::Settled(_) | Event::Expired { .. }));
+        let counted = events.iter().any(|event| matches!(event, Event::Settled(_) | Event::SettledLate(_) | Event::Expired { .. }));
         if counted {
             for event in self.marks_reached(at) {
                 self.apply(at, &event);
@@ -68,14 +68,26 @@ impl State {
             Command::Refuse(reserve, refusal) => self.refuse(reserve, refusal, prior, now),
             Command::Lease(grant) => (Decision::Done, self.lease_event(grant, now)),
             Command::ReturnIdle => (Decision::Done, self.return_idle(now)),
-            Command::Settle(settle) => {
-                let open = self.is_open(settle.id);
-                (Decision::Done, if open { vec![Event::Settled(settle.clone())] } else { Vec::new() })
-            }
-            Command::Release(id) => {
-                let open = self.is_open(*id);
-                (Decision::Done, if open { vec![Event::Released { id: *id }] } else { Vec::new() })
-            }
+            Command::Settle(settle) => (
+                Decision::Done,
+                if self.is_held(settle.id) {
+                    vec![Event::Settled(settle.clone())]
+                } else if self.is_open(settle.id) {
+                    vec![Event::SettledLate(settle.clone())]
+                } else {
+                    Vec::new()
+                },
+            ),
+            Command::Release(id) => (
+                Decision::Done,
+                if self.is_held(*id) {
+                    vec![Event::Released { id: *id }]
+                } else if self.is_open(*id) {
+                    vec![Event::ReleasedLate { id: *id }]
+                } else {
+                    Vec::new()
+                },
+            ),
             Command::Expire => (Decision::Done, self.due(now)),
             Command::RevokeSession { session, until } => {
                 let event = Event::SessionRevoked { session: *session, until: *until };

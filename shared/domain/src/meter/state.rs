@@ -187,24 +187,17 @@ impl State {
                 self.rates.extend(rates.iter().copied());
             }
             Event::Settled(settle) => {
-                if let Some(hold) = self.end_hold(settle.id) {
-                    if hold.period_start == self.period_start {
-                        self.settled = self.settled.plus(settle.amounts);
-                    }
-                } else if let Some(hold) = self.expired.remove(&settle.id)
+                if let Some(hold) = self.end_hold(settle.id)
                     && hold.period_start == self.period_start
                 {
-                    self.settled = self.settled.minus(hold.amounts).plus(settle.amounts);
+                    self.settled = self.settled.plus(settle.amounts);
                 }
             }
+            Event::SettledLate(settle) => self.correct(settle.id, settle.amounts),
             Event::Released { id } => {
-                if self.end_hold(*id).is_none()
-                    && let Some(hold) = self.expired.remove(id)
-                    && hold.period_start == self.period_start
-                {
-                    self.settled = self.settled.minus(hold.amounts);
-                }
+                self.end_hold(*id);
             }
+            Event::ReleasedLate { id } => self.correct(*id, Amounts::ZERO),
             Event::Expired { id, .. } => {
                 if let Some(mut hold) = self.end_hold(*id) {
                     if hold.period_start == self.period_start {
@@ -244,6 +237,15 @@ impl State {
         for meter in MeterName::ALL {
             let included = entitlement.limits.get(meter).included().unwrap_or(u64::MAX);
             self.grants.cover(meter, self.settled.get(meter).saturating_sub(included), self.latest);
+        }
+    }
+
+    /// Replaces the estimate of a hold that had expired.
+    fn correct(&mut self, id: ReservationId, amounts: Amounts) {
+        if let Some(hold) = self.expired.remove(&id)
+            && hold.period_start == self.period_start
+        {
+            self.settled = self.settled.minus(hold.amounts).plus(amounts);
         }
     }
 

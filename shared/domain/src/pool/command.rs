@@ -31,8 +31,10 @@ pub struct Ask {
     pub report: Report,
     /// What it holds for requests in flight.
     pub reserved: Amounts,
-    /// What it has to admit now, beyond that.
+    /// What it has to admit now, beyond that: granted whole or not at all.
     pub needed: Amounts,
+    /// What other requests wait for besides: granted as far as there is.
+    pub waiting: Amounts,
     /// The member's instant: both must agree on the period.
     #[serde(with = "millis")]
     pub at: Timestamp,

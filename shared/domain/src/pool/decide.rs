@@ -103,11 +103,15 @@ impl PoolState {
                 short = short.or(Some(meter));
                 continue;
             }
-            // A share for later, smaller as the pool drains and as more members draw from it; nothing for one that has
-            // what it needs (the answer to an earlier request was lost).
-            let share = if more == 0 { 0 } else { (free - more).min(free / (2 * (members + 1))) };
-            set(&mut granted, meter, of(member.granted).max(wanted.saturating_add(share)));
-            set(&mut free_after, meter, free - more - share);
+            // For those who wait, and a share for later, smaller as the pool drains and as more members draw from it.
+            // Nothing for one that has what it needs (the answer to an earlier request was lost).
+            let beside = if more == 0 {
+                0
+            } else {
+                of(ask.waiting).saturating_add(free / (2 * (members + 1))).min(free - more)
+            };
+            set(&mut granted, meter, of(member.granted).max(wanted.saturating_add(beside)));
+            set(&mut free_after, meter, free - more - beside);
         }
         let Some(meter) = short else {
             return PoolDecision::Leased(LeaseGrant { period, granted, free: free_after });

@@ -41,6 +41,7 @@ fn ask(member: usize, version: u64, settled: u64, reserved: u64, needed: u64) ->
         report: report(version, settled, 0),
         reserved: requests(reserved),
         needed: requests(needed),
+        waiting: Amounts::ZERO,
         at: START,
     })
 }
@@ -79,6 +80,14 @@ fn the_answer_to_a_question_asked_twice_is_the_same_lease() {
     let (second, events) = pool.carry_out(&ask(1, 1, 0, 0, 5), START);
     let (PoolDecision::Leased(first), PoolDecision::Leased(second)) = (first.0, second) else { panic!() };
     assert_eq!((first.granted, events), (second.granted, vec![]));
+}
+
+#[test]
+fn those_who_wait_behind_get_what_there_is() {
+    let mut pool = pool(5);
+    let PoolCommand::Ask(question) = ask(1, 1, 0, 0, 2) else { panic!() };
+    let crowded = PoolCommand::Ask(Ask { waiting: requests(9), ..question });
+    assert_eq!(granted(&mut pool, &crowded), 5);
 }
 
 #[test]
@@ -223,7 +232,9 @@ impl Seat {
     fn ask(&self, member: usize, needed: u64, clock: Timestamp) -> Ask {
         let (_, reserved) = self.state.in_use(clock);
         let at = self.state.now(clock);
-        Ask { member: user(member), report: self.report(clock), reserved, needed: requests(needed), at }
+        let report = self.report(clock);
+        // Whoever asks for much has others waiting behind it.
+        Ask { member: user(member), report, reserved, needed: requests(needed), waiting: requests(needed / 3), at }
     }
 }
 
