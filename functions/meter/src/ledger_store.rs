@@ -1,22 +1,32 @@
-//! The object's SQLite: an append-only ledger, a checkpoint of the state it adds up to, and kept answers.
+//! An object's SQLite: an append-only ledger, and checkpoints of the state it adds up to.
+//!
+//! Two checkpoints are kept. The *latest* bounds what a cold start replays. The *base* stands for the rows that were
+//! compacted away: its hash is what the first row that is left is chained to, so the chain stays verifiable.
+
+use std::marker::PhantomData;
 
 use tollgate_domain::{
-    id::ReservationId,
-    ledger::Hash,
-    meter::{Event, IDEMPOTENCY_WINDOW_MS, Prior, State},
+    ledger::{Hash, Row, Verifier},
     time::Timestamp,
 };
-use tollgate_platform::meter::{Answer, LogRow};
-use worker::{Error, Result, SqlStorage, SqlStorageValue};
+use worker::{Result, SqlStorage, SqlStorageValue};
+
+use crate::{
+    columns::{number, rows},
+    machine::Machine,
+};
 
 /// After how many rows a checkpoint is written: a bound on what a cold start replays.
 pub const CHECKPOINT_EVERY: u64 = 128;
 
-/// The largest answer that is kept: SQLite takes rows of 2 MB here.
-pub const MAX_KEPT_ANSWER_BYTES: usize = 1_500_000;
-
 /// Rows of one INSERT: six parameters each, a hundred at most.
 const ROWS_PER_INSERT: usize = 16;
+
+/// Rows compacted at a time: a bound on what one alarm does.
+const ROWS_PER_COMPACTION: u64 = 2_000;
+
+const BASE: i64 = 0;
+const LATEST: i64 = 1;
 
 /// A row that is to be appended.
 pub struct NewRow {
@@ -28,17 +38,36 @@ pub struct NewRow {
     pub hash: Hash,
 }
 
-/// What a cold start finds.
-pub struct Loaded {
-    pub state: State,
+/// The state after some row.
+pub struct Checkpoint<M> {
+    pub state: M,
     pub seq: u64,
     pub head: Hash,
-    pub rows_since_checkpoint: u64,
 }
 
-pub struct LedgerStore(SqlStorage);
+impl<M: Default> Default for Checkpoint<M> {
+    fn default() -> Self {
+        Self { state: M::default(), seq: 0, head: Hash::GENESIS }
+    }
+}
 
-impl LedgerStore {
+/// What a walk over the whole ledger found.
+pub struct Verified<M> {
+    /// Rows there ever were.
+    pub rows: u64,
+    pub head: Hash,
+    /// The first row that does not fit the one before it.
+    pub broken_at: Option<u64>,
+    /// What the rows add up to.
+    pub state: M,
+}
+
+pub struct LedgerStore<M> {
+    sql: SqlStorage,
+    machine: PhantomData<M>,
+}
+
+impl<M: Machine> LedgerStore<M> {
     pub fn open(sql: SqlStorage) -> Result<Self> {
         sql.exec(
             "CREATE TABLE IF NOT EXISTS ledger (
@@ -46,37 +75,57 @@ impl LedgerStore {
              );
              CREATE INDEX IF NOT EXISTS ledger_key ON ledger (key) WHERE key IS NOT NULL;
              CREATE TABLE IF NOT EXISTS checkpoint (
-               id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, hash TEXT NOT NULL, state TEXT NOT NULL
-             );
-             CREATE TABLE IF NOT EXISTS answers (
-               reservation TEXT PRIMARY KEY, at INTEGER NOT NULL, answer TEXT NOT NULL
-             ) WITHOUT ROWID;
-             CREATE INDEX IF NOT EXISTS answers_at ON answers (at);",
+               id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, hash TEXT NOT NULL, state TEXT NOT NULL
+             );",
             None,
         )?;
-        Ok(Self(sql))
+        Ok(Self { sql, machine: PhantomData })
     }
 
-    /// The state: the latest checkpoint and the rows after it.
-    pub fn load(&self) -> Result<Loaded> {
-        let mut loaded = Loaded { state: State::default(), seq: 0, head: Hash::GENESIS, rows_since_checkpoint: 0 };
-        if let Some(row) = self.rows("SELECT seq, hash, state FROM checkpoint", vec![])?.next() {
-            let mut row = Columns(row?.into_iter());
+    /// The state: the latest checkpoint and the rows after it; and how many these were.
+    pub fn load(&self) -> Result<(Checkpoint<M>, u64)> {
+        let mut loaded = match self.read_checkpoint(LATEST)? {
+            Some(latest) => latest,
+            None => self.read_checkpoint(BASE)?.unwrap_or_default(),
+        };
+        let from = loaded.seq;
+        let query = "SELECT seq, at, body, hash FROM ledger WHERE seq > ? ORDER BY seq";
+        for row in rows(&self.sql, query, vec![number(from)])? {
+            let mut row = row?;
             loaded.seq = row.number()?;
-            loaded.head = row.hash()?;
-            loaded.state = row.json()?;
-        }
-        let after = number(loaded.seq);
-        for row in self.rows("SELECT seq, at, body, hash FROM ledger WHERE seq > ? ORDER BY seq", vec![after])? {
-            let mut row = Columns(row?.into_iter());
-            loaded.seq = row.number()?;
-            let at = row.instant()?;
-            let event: Event = row.json()?;
+            let (at, event) = (row.instant()?, row.json()?);
             loaded.head = row.hash()?;
             loaded.state.apply(at, &event);
-            loaded.rows_since_checkpoint += 1;
         }
-        Ok(loaded)
+        let replayed = loaded.seq - from;
+        Ok((loaded, replayed))
+    }
+
+    fn read_checkpoint(&self, id: i64) -> Result<Option<Checkpoint<M>>> {
+        let query = "SELECT seq, hash, state FROM checkpoint WHERE id = ?";
+        let Some(row) = rows(&self.sql, query, vec![SqlStorageValue::Integer(id)])?.next() else {
+            return Ok(None);
+        };
+        let mut row = row?;
+        Ok(Some(Checkpoint { seq: row.number()?, head: row.hash()?, state: row.json()? }))
+    }
+
+    fn write_checkpoint(&self, id: i64, seq: u64, head: Hash, state: &M) -> Result<()> {
+        self.sql.exec(
+            "INSERT OR REPLACE INTO checkpoint (id, seq, hash, state) VALUES (?, ?, ?, ?)",
+            vec![
+                SqlStorageValue::Integer(id),
+                number(seq),
+                head.to_string().into(),
+                serde_json::to_string(state)?.into(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Remembers the state after the last row.
+    pub fn checkpoint(&self, seq: u64, head: Hash, state: &M) -> Result<()> {
+        self.write_checkpoint(LATEST, seq, head, state)
     }
 
     /// Appends rows; they become durable together, before any answer leaves the object.
@@ -100,129 +149,73 @@ impl LedgerStore {
             for _ in 1..count {
                 sql.push_str(",(?,?,?,?,?,?)");
             }
-            self.0.exec(&sql, values)?;
+            self.sql.exec(&sql, values)?;
         }
         Ok(())
     }
 
-    pub fn checkpoint(&self, seq: u64, head: Hash, state: &State) -> Result<()> {
-        let state = serde_json::to_string(state)?;
-        self.0.exec(
-            "INSERT OR REPLACE INTO checkpoint (id, seq, hash, state) VALUES (1, ?, ?, ?)",
-            vec![number(seq), head.to_string().into(), state.into()],
-        )?;
-        Ok(())
-    }
-
-    /// What was decided under a key last; `None` also when that was released since.
-    pub fn prior(&self, key: &str) -> Result<Option<Prior>> {
+    /// The last event that was written under a key, and when.
+    pub fn by_key(&self, key: &str) -> Result<Option<(Timestamp, M::Event)>> {
         let query = "SELECT at, body FROM ledger WHERE key = ? ORDER BY seq DESC LIMIT 1";
-        let Some(row) = self.rows(query, vec![key.into()])?.next() else {
+        let Some(row) = rows(&self.sql, query, vec![key.into()])?.next() else {
             return Ok(None);
         };
-        let mut row = Columns(row?.into_iter());
-        let (at, event) = (row.instant()?, row.json()?);
-        Ok((!matches!(event, Event::Released { .. })).then_some(Prior { at, event }))
+        let mut row = row?;
+        Ok(Some((row.instant()?, row.json()?)))
     }
 
-    /// Keeps the first answer of a reservation and drops those whose time is over.
-    pub fn keep_answer(&self, reservation: ReservationId, at: Timestamp, answer: &Answer) -> Result<()> {
-        let horizon = at.plus_millis(-IDEMPOTENCY_WINDOW_MS).as_millis();
-        self.0.exec("DELETE FROM answers WHERE at < ?", vec![SqlStorageValue::Integer(horizon)])?;
-        self.0.exec(
-            "INSERT OR IGNORE INTO answers (reservation, at, answer) VALUES (?, ?, ?)",
-            vec![
-                reservation.to_string().into(),
-                SqlStorageValue::Integer(at.as_millis()),
-                serde_json::to_string(answer)?.into(),
-            ],
-        )?;
-        Ok(())
+    /// Events of some kinds after a row, oldest first, at most `limit`.
+    pub fn of_kinds(&self, kinds: &str, after: u64, limit: u32) -> Result<Vec<(u64, Timestamp, M::Event)>> {
+        let query = format!("SELECT seq, at, body FROM ledger WHERE seq > ? AND kind IN ({kinds}) ORDER BY seq LIMIT ?");
+        let values = vec![number(after), SqlStorageValue::Integer(i64::from(limit))];
+        rows(&self.sql, &query, values)?
+            .map(|row| {
+                let mut row = row?;
+                Ok((row.number()?, row.instant()?, row.json()?))
+            })
+            .collect()
     }
 
-    pub fn kept_answer(&self, reservation: ReservationId) -> Result<Option<Answer>> {
-        let query = "SELECT answer FROM answers WHERE reservation = ?";
-        let Some(row) = self.rows(query, vec![reservation.to_string().into()])?.next() else {
-            return Ok(None);
-        };
-        Columns(row?.into_iter()).json().map(Some)
-    }
-
-    /// Rows of the usage log, newest first.
-    pub fn log(&self, before: Option<u64>, limit: u32) -> Result<Vec<LogRow>> {
-        let query = "SELECT seq, at, body FROM ledger WHERE kind IN ('settled', 'expired') AND seq < ? ORDER BY seq DESC LIMIT ?";
-        let before = before.map_or(SqlStorageValue::Float(9e15), number);
-        let mut log = Vec::new();
-        for row in self.rows(query, vec![before, SqlStorageValue::Integer(i64::from(limit))])? {
-            let mut row = Columns(row?.into_iter());
-            let (seq, at) = (row.number()?, row.instant()?);
-            match row.json()? {
-                Event::Settled(settle) => {
-                    log.push(LogRow { seq, at, id: settle.id, amounts: settle.amounts, detail: settle.detail });
-                }
-                Event::Expired { id, amounts } => {
-                    let detail = tollgate_domain::meter::UsageDetail {
-                        outcome: "expired".into(),
-                        estimated: true,
-                        ..Default::default()
-                    };
-                    log.push(LogRow { seq, at, id, amounts, detail });
-                }
-                _ => {}
+    /// Walks the whole chain, from the base on, and adds it up.
+    pub fn verify(&self) -> Result<Verified<M>> {
+        let base = self.read_checkpoint(BASE)?.unwrap_or_default();
+        let mut verifier = Verifier::after(base.seq, base.head);
+        let mut state = base.state;
+        for row in rows(&self.sql, "SELECT seq, at, body, hash FROM ledger ORDER BY seq", vec![])? {
+            let mut row = row?;
+            let (seq, at, body, hash) = (row.number()?, row.instant()?, row.text()?, row.hash()?);
+            verifier.push(&Row { seq, at, body: &body, hash });
+            // A row that is no event breaks the chain's sum, not the walk.
+            if let Ok(event) = serde_json::from_str(&body) {
+                state.apply(at, &event);
             }
         }
-        Ok(log)
+        let (rows, head, broken_at) = verifier.finish();
+        Ok(Verified { rows, head, broken_at, state })
     }
 
-    fn rows(
-        &self,
-        query: &str,
-        values: Vec<SqlStorageValue>,
-    ) -> Result<impl Iterator<Item = Result<Vec<SqlStorageValue>>> + use<>> {
-        Ok(self.0.exec(query, values)?.raw())
-    }
-}
-
-/// Integers here are counters and milliseconds, far below 2^53.
-fn number(value: u64) -> SqlStorageValue {
-    SqlStorageValue::Integer(i64::try_from(value).unwrap_or(i64::MAX))
-}
-
-/// A row's columns in order; a wrong type is a fault of ours and said to be one.
-struct Columns(std::vec::IntoIter<SqlStorageValue>);
-
-impl Columns {
-    fn integer(&mut self) -> Result<i64> {
-        match self.0.next() {
-            Some(SqlStorageValue::Integer(value)) => Ok(value),
-            other => Err(unexpected(other.as_ref())),
+    /// Replaces rows up to `through` that are older than `before` by a checkpoint, a bounded number at a time. Says
+    /// whether there are more.
+    pub fn compact(&self, through: u64, before: Timestamp) -> Result<bool> {
+        let mut base = self.read_checkpoint(BASE)?.unwrap_or_default();
+        let from = base.seq;
+        let query = "SELECT seq, at, body, hash FROM ledger WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?";
+        let values = vec![number(from), number(through), number(ROWS_PER_COMPACTION)];
+        for row in rows(&self.sql, query, values)? {
+            let mut row = row?;
+            let (seq, at, event) = (row.number()?, row.instant()?, row.json()?);
+            if at >= before {
+                break;
+            }
+            base.state.apply(at, &event);
+            base.seq = seq;
+            base.head = row.hash()?;
         }
-    }
-
-    fn text(&mut self) -> Result<String> {
-        match self.0.next() {
-            Some(SqlStorageValue::String(text)) => Ok(text),
-            other => Err(unexpected(other.as_ref())),
+        if base.seq == from {
+            return Ok(false);
         }
+        self.write_checkpoint(BASE, base.seq, base.head, &base.state)?;
+        self.sql.exec("DELETE FROM ledger WHERE seq <= ?", vec![number(base.seq)])?;
+        Ok(base.seq - from == ROWS_PER_COMPACTION)
     }
-
-    fn number(&mut self) -> Result<u64> {
-        self.integer().map(i64::unsigned_abs)
-    }
-
-    fn instant(&mut self) -> Result<Timestamp> {
-        self.integer().map(Timestamp::from_millis)
-    }
-
-    fn hash(&mut self) -> Result<Hash> {
-        Hash::parse(&self.text()?).ok_or_else(|| Error::RustError("a stored hash is not 64 hexadecimal digits".into()))
-    }
-
-    fn json<T: serde::de::DeserializeOwned>(&mut self) -> Result<T> {
-        Ok(serde_json::from_str(&self.text()?)?)
-    }
-}
-
-fn unexpected(value: Option<&SqlStorageValue>) -> Error {
-    Error::RustError(format!("unexpected column: {value:?}"))
 }

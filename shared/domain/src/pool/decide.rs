@@ -12,7 +12,7 @@ impl PoolState {
     /// read anew.
     pub fn carry_out(&mut self, command: &PoolCommand, clock: Timestamp) -> (PoolDecision, Vec<PoolEvent>) {
         let (decision, mut events) = self.decide(command, clock);
-        let at = self.now(instant_of(command, clock));
+        let at = self.instant(command, clock);
         for event in &events {
             self.apply(at, event);
         }
@@ -25,9 +25,17 @@ impl PoolState {
         (decision, events)
     }
 
+    /// The instant a command is judged at. The member's counts too, so that both are in the same period.
+    pub fn instant(&self, command: &PoolCommand, clock: Timestamp) -> Timestamp {
+        self.now(match command {
+            PoolCommand::Ask(ask) => clock.max(ask.at),
+            _ => clock,
+        })
+    }
+
     /// Decides a command at an instant, see [`crate::meter::State::decide`].
     pub fn decide(&self, command: &PoolCommand, clock: Timestamp) -> (PoolDecision, Vec<PoolEvent>) {
-        let now = self.now(instant_of(command, clock));
+        let now = self.instant(command, clock);
         match command {
             PoolCommand::Configure(entitlement) => {
                 let known = self.entitlement.as_ref().is_some_and(|held| held.version >= entitlement.version);
@@ -155,14 +163,6 @@ fn leased_with(member: &Member, meter: MeterName, granted: u64) -> u64 {
         .max(member.granted.get(meter))
         .saturating_sub(member.returned.get(meter))
         .saturating_sub(member.settled.get(meter))
-}
-
-/// The member's instant counts too, so that both are in the same period.
-fn instant_of(command: &PoolCommand, clock: Timestamp) -> Timestamp {
-    match command {
-        PoolCommand::Ask(ask) => clock.max(ask.at),
-        _ => clock,
-    }
 }
 
 fn set(amounts: &mut Amounts, meter: MeterName, to: u64) {

@@ -272,10 +272,7 @@ impl Team {
     }
 
     fn tell_pool(&mut self, command: &PoolCommand) -> PoolDecision {
-        let at = match command {
-            PoolCommand::Ask(ask) => self.pool.now(self.clock.max(ask.at)),
-            _ => self.pool.now(self.clock),
-        };
+        let at = self.pool.instant(command, self.clock);
         let (decision, events) = self.pool.carry_out(command, self.clock);
         self.entries.extend(events.into_iter().map(|event| (at, event)));
         decision

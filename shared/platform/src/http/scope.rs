@@ -37,6 +37,17 @@ impl Scope {
         Self(SendWrapper::new(Rc::new(Inner { request, env, context, settings, request_id, cost })))
     }
 
+    /// For work that no request caused: a queue's message, a schedule. It has an id of its own for the log.
+    ///
+    /// # Errors
+    /// When the runtime cannot make an empty request.
+    pub fn background(env: Env, context: Context) -> Result<Self, wasm_bindgen::JsValue> {
+        let settings = Settings::of(&env);
+        let request_id = RequestId::new(clock::now(&settings), crate::random::entropy().unwrap_or_default());
+        let request = web_sys::Request::new_with_str("https://background/")?;
+        Ok(Self::new(request, env, context, settings, request_id, Rc::new(Cost::default())))
+    }
+
     /// The request as the runtime gave it.
     pub fn request(&self) -> &web_sys::Request {
         &self.0.request

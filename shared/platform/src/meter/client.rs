@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use js_sys::{Function, Promise, Reflect, Uint8Array};
 use tollgate_api::{Code, Problem};
 use tollgate_domain::{
     catalogue::Product,
@@ -10,14 +9,13 @@ use tollgate_domain::{
     meter::{Decision, Entitlement, Refusal, Reserve},
     time::Timestamp,
 };
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{RequestInit, Response};
 use worker::Delay;
 
 use super::{
+    export::{Owner, UsageRow},
+    object,
     pending::{self, HOLD_MS, When},
-    wire::{End, LogRow, MeterReply, MeterRequest, Worked},
+    wire::{End, MeterReply, MeterRequest, Verified, Worked},
 };
 use crate::{Scope, clock, identity::Caller, store};
 
@@ -35,6 +33,7 @@ impl From<MeterUnavailable> for Problem {
 /// One user's meter for one product.
 #[derive(Debug, Clone)]
 pub struct MeterClient {
+    owner: Owner,
     object: String,
 }
 
@@ -46,7 +45,8 @@ impl MeterClient {
 
     /// The meter of a user of a tenant, for billing and sign-in.
     pub fn named(tenant: TenantId, user: UserId, product: Product) -> Self {
-        Self { object: format!("{tenant}/{user}/{product}") }
+        let owner = Owner { tenant, user: Some(user), product };
+        Self { owner, object: owner.object_name() }
     }
 
     /// Asks for a reservation, taking along the settles that wait.
@@ -146,7 +146,7 @@ impl MeterClient {
     /// # Errors
     /// When the meter cannot be reached.
     pub async fn configure(&self, scope: &Scope, entitlement: Entitlement) -> Result<(), MeterUnavailable> {
-        self.done(scope, &MeterRequest::Configure(entitlement)).await
+        self.done(scope, &MeterRequest::Configure { owner: self.owner, entitlement }).await
     }
 
     /// Stops a session at once.
@@ -171,22 +171,36 @@ impl MeterClient {
         Self::session_stands(scope, reply)
     }
 
-    /// Rows of the usage log, newest first.
+    /// Usage that the analytics copy does not have yet, oldest first, and the last row that it has.
     ///
     /// # Errors
     /// 401 when the session was ended, 503 when the meter cannot be reached.
-    pub async fn logs(
-        &self,
-        scope: &Scope,
-        session: SessionId,
-        before: Option<u64>,
-        limit: u32,
-    ) -> Result<Vec<LogRow>, Problem> {
-        let reply = self.call(scope, &MeterRequest::Logs { session, before, limit }).await?;
+    pub async fn unexported(&self, scope: &Scope, session: SessionId) -> Result<(Vec<UsageRow>, u64), Problem> {
+        let reply = self.call(scope, &MeterRequest::Unexported { session }).await?;
         match Self::session_stands(scope, reply)? {
-            MeterReply::Logs(rows) => Ok(rows),
+            MeterReply::Unexported { rows, confirmed } => Ok((rows, confirmed)),
             _ => Err(MeterUnavailable.into()),
         }
+    }
+
+    /// Walks the ledger.
+    ///
+    /// # Errors
+    /// 401 when the session was ended, 503 when the meter cannot be reached.
+    pub async fn verify(&self, scope: &Scope, session: SessionId) -> Result<Verified, Problem> {
+        let reply = self.call(scope, &MeterRequest::Verify { session }).await?;
+        match Self::session_stands(scope, reply)? {
+            MeterReply::Verified(verified) => Ok(verified),
+            _ => Err(MeterUnavailable.into()),
+        }
+    }
+
+    /// Tells the object that the analytics copy has its rows up to this one.
+    ///
+    /// # Errors
+    /// When the meter cannot be reached.
+    pub async fn exported(&self, scope: &Scope, through: u64) -> Result<(), MeterUnavailable> {
+        self.done(scope, &MeterRequest::Exported(through)).await
     }
 
     fn session_stands(scope: &Scope, reply: MeterReply) -> Result<MeterReply, Problem> {
@@ -208,27 +222,9 @@ impl MeterClient {
 
     async fn call(&self, scope: &Scope, request: &MeterRequest) -> Result<MeterReply, MeterUnavailable> {
         scope.cost().durable_object_call();
-        self.send(scope, request).await.map_err(|error| {
+        object::call(scope.env(), "METER", &self.object, request).await.map_err(|error| {
             crate::log::error("meter", &format!("{error:?}"), Some(scope));
             MeterUnavailable
         })
-    }
-
-    /// Straight through JavaScript's `env.METER.getByName(name).fetch(…)`: the wrapper types check and convert what
-    /// is known here, and this is the hot path.
-    async fn send(&self, scope: &Scope, request: &MeterRequest) -> Result<MeterReply, JsValue> {
-        let body = serde_json::to_vec(request).map_err(|error| JsValue::from_str(&error.to_string()))?;
-        let namespace = Reflect::get(scope.env(), &JsValue::from_str("METER"))?;
-        let by_name: Function = Reflect::get(&namespace, &JsValue::from_str("getByName"))?.dyn_into()?;
-        let stub = by_name.call1(&namespace, &JsValue::from_str(&self.object))?;
-        let fetch: Function = Reflect::get(&stub, &JsValue::from_str("fetch"))?.dyn_into()?;
-        let init = RequestInit::new();
-        init.set_method("POST");
-        init.set_body(&Uint8Array::from(body.as_slice()));
-        let promise: Promise = fetch.call2(&stub, &JsValue::from_str("https://meter/"), &init)?.dyn_into()?;
-        let response: Response = JsFuture::from(promise).await?.unchecked_into();
-        let buffer = JsFuture::from(response.array_buffer()?).await?;
-        let bytes = Uint8Array::new(&buffer).to_vec();
-        serde_json::from_slice(&bytes).map_err(|error| JsValue::from_str(&error.to_string()))
     }
 }

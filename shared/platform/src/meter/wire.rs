@@ -4,9 +4,12 @@ use serde::{Deserialize, Serialize};
 use tollgate_domain::{
     id::{ReservationId, SessionId},
     ledger::Hash,
-    meter::{Amounts, Decision, Entitlement, Reserve, Settle, Standing, UsageDetail},
+    meter::{Decision, Entitlement, Grant, LeaseGrant, Reserve, Settle, Standing},
+    pool::Report,
     time::{Timestamp, millis},
 };
+
+use super::export::{Owner, UsageRow};
 
 /// An answer kept under an idempotency key, so that a retry is the same answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +74,25 @@ pub enum MeterRequest {
         attempt: ReservationId,
     },
     /// Take a plan.
-    Configure(Entitlement),
+    Configure {
+        /// Whose meter this is: an object does not know its own name.
+        owner: Owner,
+        /// The plan.
+        entitlement: Entitlement,
+    },
+    /// Take extra amounts.
+    Grant(Grant),
+    /// The team's pool has nothing left: give back what is idle.
+    Recall(LeaseGrant),
+    /// The analytics copy has all rows up to this one.
+    Exported(u64),
+    /// Walk the ledger.
+    Verify {
+        /// Who asks.
+        session: SessionId,
+    },
+    /// The user is deleted: forget everything.
+    Delete,
     /// Stop a session.
     RevokeSession {
         /// Which.
@@ -85,14 +106,10 @@ pub enum MeterRequest {
         /// Who asks.
         session: SessionId,
     },
-    /// Settled and expired reservations, newest first.
-    Logs {
+    /// What the analytics copy does not have yet, oldest first.
+    Unexported {
         /// Who asks.
         session: SessionId,
-        /// Rows before this number.
-        before: Option<u64>,
-        /// At most this many.
-        limit: u32,
     },
 }
 
@@ -112,20 +129,17 @@ pub enum Worked {
     NotKept,
 }
 
-/// A row of the usage log.
+/// The result of a walk over a ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogRow {
-    /// Its number in the ledger.
-    pub seq: u64,
-    /// When.
-    #[serde(with = "millis")]
-    pub at: Timestamp,
-    /// The reservation.
-    pub id: ReservationId,
-    /// What counted.
-    pub amounts: Amounts,
-    /// What for.
-    pub detail: UsageDetail,
+pub struct Verified {
+    /// Rows there ever were.
+    pub rows: u64,
+    /// The hash of the last one.
+    pub head: Hash,
+    /// The first row that does not fit the one before it; `None` when the chain is whole.
+    pub broken_at: Option<u64>,
+    /// Whether the rows add up to what the object decides with.
+    pub adds_up: bool,
 }
 
 /// What a meter object answers.
@@ -134,7 +148,7 @@ pub struct LogRow {
 pub enum MeterReply {
     /// To `Work`.
     Worked(Worked),
-    /// To `Working`, `Configure` and `RevokeSession`.
+    /// To everything that has no answer of its own.
     Done,
     /// The session that asks was ended.
     SessionRevoked,
@@ -147,13 +161,18 @@ pub enum MeterReply {
         /// The instant this was true.
         #[serde(with = "millis")]
         as_of: Timestamp,
-        /// Rows in the ledger.
-        rows: u64,
-        /// The hash of the last one.
-        head: Hash,
     },
-    /// To `Logs`.
-    Logs(Vec<LogRow>),
+    /// To `Unexported`.
+    Unexported {
+        /// The rows.
+        rows: Vec<UsageRow>,
+        /// All rows up to this one are in the analytics copy.
+        confirmed: u64,
+    },
+    /// To `Recall`; `None` from a meter that has no part in a team.
+    Recalled(Option<Report>),
+    /// To `Verify`.
+    Verified(Verified),
     /// The object could not do it; its log knows why.
     Failed,
 }

@@ -1,0 +1,293 @@
+//! What both objects share: a machine with its ledger, its copies elsewhere, and its alarm.
+
+use std::cell::{Ref, RefCell, RefMut};
+
+use serde::{Serialize, de::DeserializeOwned};
+use tollgate_domain::{
+    meter::{Entitlement, IDEMPOTENCY_WINDOW_MS, Standing},
+    time::Timestamp,
+};
+use tollgate_platform::{
+    clock, log,
+    meter::{ExportBatch, MarkRow, Owner, Snapshot, UsageRow, Verified},
+    settings::Settings,
+};
+use worker::{Env, Error, Result, SqlStorage, State};
+
+use crate::{
+    answers::Answers, columns::rows, exports::Exports, ledger_store::LedgerStore, machine::Machine, memory::Memory, upkeep::Upkeep,
+};
+
+/// Rows of one message: below the 128 kB that a queue takes.
+const ROWS_PER_MESSAGE: u32 = 200;
+
+/// Messages that are on their way at once.
+const MESSAGES_PER_WINDOW: usize = 10;
+
+/// A machine whose rows are copied to the analytics database.
+pub trait Exported: Machine {
+    /// The kinds of rows that are copied, as an SQL list.
+    const KINDS: &'static str;
+
+    /// A row as usage or as a mark.
+    fn export(seq: u64, at: Timestamp, event: Self::Event) -> Option<ExportRow>;
+
+    /// The plan held.
+    fn entitlement(&self) -> Option<&Entitlement>;
+
+    /// Where the meters stand.
+    fn standings(&self, now: Timestamp) -> Vec<Standing>;
+}
+
+pub enum ExportRow {
+    Usage(UsageRow),
+    Mark(MarkRow),
+}
+
+/// The stored side of an object, opened on the first call.
+pub struct Opened<M: Exported> {
+    pub store: LedgerStore<M>,
+    pub answers: Answers,
+    pub memory: Memory<M>,
+    pub exports: Exports,
+    pub upkeep: Upkeep,
+    owner: Option<Owner>,
+    sql: SqlStorage,
+}
+
+impl<M: Exported> Opened<M> {
+    fn open(sql: SqlStorage, now: Timestamp) -> Result<Self> {
+        let store = LedgerStore::open(sql.clone())?;
+        let answers = Answers::open(sql.clone())?;
+        let memory = Memory::load(&store)?;
+        let exports = Exports::open(&sql)?;
+        sql.exec("CREATE TABLE IF NOT EXISTS owner (id INTEGER PRIMARY KEY CHECK (id = 1), owner TEXT NOT NULL);", None)?;
+        let owner = match rows(&sql, "SELECT owner FROM owner", vec![])?.next() {
+            Some(row) => Some(row?.json()?),
+            None => None,
+        };
+        let mut upkeep = Upkeep::default();
+        if memory.rows() > 0 {
+            upkeep.news(now);
+        }
+        Ok(Self { store, answers, memory, exports, upkeep, owner, sql })
+    }
+
+    /// Whose this is; `None` before the first plan.
+    pub const fn owner(&self) -> Option<Owner> {
+        self.owner
+    }
+
+    /// Remembers whose this is.
+    pub fn owned_by(&mut self, owner: Owner) -> Result<()> {
+        if self.owner != Some(owner) {
+            self.sql.exec(
+                "INSERT OR REPLACE INTO owner (id, owner) VALUES (1, ?)",
+                vec![serde_json::to_string(&owner)?.into()],
+            )?;
+            self.owner = Some(owner);
+        }
+        Ok(())
+    }
+
+    /// Writes what is not written yet.
+    pub fn commit(&mut self, now: Timestamp) -> Result<()> {
+        if self.memory.commit(&self.store)? {
+            self.upkeep.news(now);
+        }
+        Ok(())
+    }
+
+    /// Runs a command that no idempotency key belongs to, and writes what it did.
+    pub fn run(&mut self, command: &M::Command, now: Timestamp) -> Result<M::Decision> {
+        let decision = self.memory.run(command, None, None, now)?;
+        self.commit(now)?;
+        Ok(decision)
+    }
+
+    /// Walks the ledger.
+    pub fn verify(&self) -> Result<Verified> {
+        let verified = self.store.verify()?;
+        let complete = verified.rows == self.memory.rows() && verified.head == self.memory.head();
+        Ok(Verified {
+            rows: verified.rows,
+            head: verified.head,
+            // A last row that is gone is missed by no other row.
+            broken_at: verified.broken_at.or((!complete).then_some(verified.rows + 1)),
+            adds_up: verified.state == self.memory.state,
+        })
+    }
+
+    /// What the analytics copy does not have yet, oldest first.
+    pub fn unexported(&self, limit: u32) -> Result<Vec<ExportRow>> {
+        let rows = self.store.of_kinds(M::KINDS, self.exports.confirmed, limit)?;
+        Ok(rows.into_iter().filter_map(|(seq, at, event)| M::export(seq, at, event)).collect())
+    }
+
+    /// The messages of the next window; empty while one is on its way, or when there is nothing.
+    fn window(&self, now: Timestamp) -> Result<Vec<ExportBatch>> {
+        let (Some(owner), Some(mut after)) = (self.owner, self.exports.send_after(now)) else {
+            return Ok(Vec::new());
+        };
+        let mut messages = Vec::new();
+        while messages.len() < MESSAGES_PER_WINDOW {
+            let rows = self.store.of_kinds(M::KINDS, after, ROWS_PER_MESSAGE)?;
+            let Some((through, ..)) = rows.last() else { break };
+            after = *through;
+            let mut batch = ExportBatch { owner, through: after, usage: Vec::new(), marks: Vec::new() };
+            for (seq, at, event) in rows {
+                match M::export(seq, at, event) {
+                    Some(ExportRow::Usage(row)) => batch.usage.push(row),
+                    Some(ExportRow::Mark(row)) => batch.marks.push(row),
+                    None => {}
+                }
+            }
+            messages.push(batch);
+        }
+        Ok(messages)
+    }
+
+    fn snapshot(&self, now: Timestamp) -> Option<(String, Snapshot)> {
+        let (owner, entitlement) = (self.owner?, self.memory.state.entitlement()?);
+        let snapshot = Snapshot {
+            product: entitlement.product,
+            plan: entitlement.plan,
+            pooled: entitlement.pooled,
+            standings: self.memory.state.standings(now),
+            as_of: now,
+        };
+        Some((owner.snapshot_key(), snapshot))
+    }
+}
+
+/// An object: what is opened, and the runtime around it.
+pub struct Object<M: Exported> {
+    pub state: State,
+    pub env: Env,
+    settings: std::rc::Rc<Settings>,
+    opened: RefCell<Option<Opened<M>>>,
+}
+
+impl<M: Exported> Object<M> {
+    pub fn new(state: State, env: Env) -> Self {
+        let settings = Settings::of(&env);
+        Self { state, env, settings, opened: RefCell::new(None) }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        clock::now(&self.settings)
+    }
+
+    /// What is stored, with its cache. Never held across an `await`.
+    pub fn opened(&self) -> Result<RefMut<'_, Opened<M>>> {
+        let mut opened = self.opened.borrow_mut();
+        if opened.is_none() {
+            *opened = Some(Opened::open(self.state.storage().sql(), self.now())?);
+        }
+        RefMut::filter_map(opened, Option::as_mut).map_err(|_| Error::RustError("what was opened is gone".into()))
+    }
+
+    /// The same, when it is open already.
+    pub fn peek(&self) -> Option<Ref<'_, Opened<M>>> {
+        Ref::filter_map(self.opened.borrow(), Option::as_ref).ok()
+    }
+
+    /// What could not be written must not be believed: the ledger is read anew.
+    pub fn forget(&self) {
+        self.opened.replace(None);
+    }
+
+    /// Reads a call, answers it, and sets the alarm. A failure is logged and answered as one.
+    pub async fn serve<Q: DeserializeOwned, R: Serialize>(
+        &self,
+        body: &[u8],
+        failed: R,
+        answer: impl AsyncFnOnce(Q) -> Result<R>,
+    ) -> Result<worker::Response> {
+        let reply = match serde_json::from_slice::<Q>(body) {
+            Ok(request) => match answer(request).await {
+                Ok(reply) => reply,
+                Err(error) => {
+                    self.forget();
+                    log::error("meter", &error.to_string(), None);
+                    failed
+                }
+            },
+            Err(error) => {
+                log::error("meter", &format!("a call that is none: {error}"), None);
+                failed
+            }
+        };
+        worker::Response::from_bytes(serde_json::to_vec(&reply)?)
+    }
+
+    /// Sets the alarm for what comes next, unless it is set early enough. `more` is an instant that only one kind of
+    /// object knows.
+    pub async fn arm(&self, more: impl FnOnce(&Opened<M>, Timestamp) -> Option<Timestamp>) -> Result<()> {
+        let now = self.now();
+        let next = {
+            let mut opened = self.opened()?;
+            let others = [more(&opened, now), opened.exports.retry_at()];
+            opened.upkeep.alarm(others)
+        };
+        let Some(next) = next else { return Ok(()) };
+        let delay_ms = next.as_millis().saturating_sub(now.as_millis()).max(1);
+        self.state.storage().set_alarm(delay_ms).await
+    }
+
+    /// What the alarm does for every object: copies to KV and to the queue, and compaction. What fails is logged and
+    /// comes again.
+    pub async fn look_after(&self) -> Result<()> {
+        let now = self.now();
+        let (copy, compact) = {
+            let mut opened = self.opened()?;
+            (opened.upkeep.take_copy(now), opened.upkeep.take_compaction(now))
+        };
+        if copy && let Err(error) = self.write_snapshot(now).await {
+            log::warn("meter", &format!("the copy in KV could not be written: {error}"), None);
+            self.opened()?.upkeep.news(now);
+        }
+        if let Err(error) = self.send_rows(now).await {
+            log::warn("meter", &format!("rows could not be sent to the queue: {error}"), None);
+            self.opened()?.upkeep.news(now);
+        }
+        if compact {
+            let mut opened = self.opened()?;
+            let before = now.plus_millis(-IDEMPOTENCY_WINDOW_MS);
+            let through = if opened.unexported(1)?.is_empty() { opened.memory.rows() } else { opened.exports.confirmed };
+            if opened.store.compact(through, before)? {
+                opened.upkeep.compact_again(now);
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_snapshot(&self, now: Timestamp) -> Result<()> {
+        let Some((key, snapshot)) = self.opened()?.snapshot(now) else { return Ok(()) };
+        let counters = self.env.kv("COUNTERS")?;
+        counters.put(&key, &snapshot)?.execute().await?;
+        Ok(())
+    }
+
+    /// Hands the next window of rows to the queue.
+    pub async fn send_rows(&self, now: Timestamp) -> Result<()> {
+        let messages = self.opened()?.window(now)?;
+        let Some(last) = messages.last() else { return Ok(()) };
+        let through = last.through;
+        self.env.queue("USAGE_EVENTS")?.send_batch(messages).await?;
+        let mut opened = self.opened()?;
+        opened.exports.sent(through, now);
+        opened.exports.save(&opened.sql)
+    }
+
+    /// Whoever wrote the rows says so; the next window follows at once.
+    pub async fn confirm(&self, through: u64) -> Result<()> {
+        let waits = {
+            let mut opened = self.opened()?;
+            opened.exports.confirm(through);
+            opened.exports.save(&opened.sql)?;
+            opened.exports.is_waiting()
+        };
+        if waits { Ok(()) } else { self.send_rows(self.now()).await }
+    }
+}

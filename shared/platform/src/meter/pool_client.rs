@@ -1,0 +1,45 @@
+//! Calls of a team's pool.
+
+use tollgate_domain::{catalogue::Product, id::TenantId};
+
+use super::{
+    client::MeterUnavailable,
+    export::Owner,
+    object,
+    pool_wire::{PoolReply, PoolRequest},
+};
+use crate::{Scope, identity::Caller};
+
+/// One team's pool for one product.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolClient {
+    owner: Owner,
+}
+
+impl PoolClient {
+    /// The pool of a verified caller's tenant.
+    pub fn of(caller: &Caller) -> Self {
+        Self::named(caller.tenant, caller.product)
+    }
+
+    /// The pool of a tenant, for billing.
+    pub const fn named(tenant: TenantId, product: Product) -> Self {
+        Self { owner: Owner { tenant, user: None, product } }
+    }
+
+    /// Asks the pool.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn ask(&self, scope: &Scope, request: &PoolRequest) -> Result<PoolReply, MeterUnavailable> {
+        scope.cost().durable_object_call();
+        match object::call(scope.env(), "POOL", &self.owner.object_name(), request).await {
+            Ok(PoolReply::Failed) => Err(MeterUnavailable),
+            Ok(reply) => Ok(reply),
+            Err(error) => {
+                crate::log::error("pool", &format!("{error:?}"), Some(scope));
+                Err(MeterUnavailable)
+            }
+        }
+    }
+}
