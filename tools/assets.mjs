@@ -2,53 +2,38 @@
 //
 //   openapi.json          the committed docs/openapi.json
 //   api/docs/index.html   a readable page of it, with RapiDoc from node_modules: works without the internet
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { apiPage } from './lib/api-page.mjs';
 import { inRepo, ROOT } from './lib/paths.mjs';
-import { runMain, say } from './lib/report.mjs';
+import { Failure, runMain, say } from './lib/report.mjs';
 
 const ASSETS = join(ROOT, 'functions', 'gateway', 'assets');
 
 /**
- * Writes the gateway's assets.
+ * Writes the gateway's assets, those that changed.
  * @returns {string} the folder
  */
 export function buildAssets() {
-  const docs = join(ASSETS, 'api', 'docs');
-  mkdirSync(docs, { recursive: true });
   const document = join(ROOT, 'docs', 'openapi.json');
-  if (existsSync(document)) copyFileSync(document, join(ASSETS, 'openapi.json'));
-  copyFileSync(join(ROOT, 'node_modules', 'rapidoc', 'dist', 'rapidoc-min.js'), join(docs, 'rapidoc-min.js'));
-  writeFileSync(join(docs, 'index.html'), PAGE);
+  if (!existsSync(document)) throw new Failure('docs/openapi.json is missing', '`npm run openapi` writes it from the handlers.');
+  const text = readFileSync(document, 'utf8');
+  write('openapi.json', text);
+  write('api/docs/index.html', apiPage(JSON.parse(text)));
+  write('api/docs/rapidoc-min.js', readFileSync(join(ROOT, 'node_modules', 'rapidoc', 'dist', 'rapidoc-min.js')));
   return ASSETS;
 }
 
-const PAGE = `<!doctype html>
-<html lang="en">
-  <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width, initial-scale=1">
-    <title>Tollgate API</title>
-    <script type="module" src="/api/docs/rapidoc-min.js"></script>
-  </head>
-  <body>
-    <rapi-doc
-      spec-url="/openapi.json"
-      render-style="read"
-      show-header="false"
-      allow-server-selection="false"
-      allow-spec-file-download="true"
-      schema-style="table"
-      load-fonts="false"
-      persist-auth="true"
-      primary-color="#1d4ed8"
-    >
-      <noscript>This page needs JavaScript. The document itself is at <a href="/openapi.json">/openapi.json</a>.</noscript>
-    </rapi-doc>
-  </body>
-</html>
-`;
+// Another platform of this checkout may be serving these files: it never sees half of one.
+function write(name, content) {
+  const path = join(ASSETS, name);
+  if (existsSync(path) && readFileSync(path).equals(Buffer.from(content))) return;
+  mkdirSync(dirname(path), { recursive: true });
+  const draft = `${path}.${process.pid}`;
+  writeFileSync(draft, content);
+  renameSync(draft, path);
+}
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   await runMain(() => say(`Wrote ${inRepo(buildAssets())}`));

@@ -164,25 +164,6 @@ function dropNames(place) {
   writeFileSync(path, stripNames(wasm));
 }
 
-// wasm-bindgen, wasm-opt and esbuild use one core each: as many functions at once as there are cores.
-async function packAll(places, pack) {
-  const progress = startProgress(`Packing ${places.map((place) => place.name).join(', ')}`);
-  const waiting = [...places];
-  const work = async () => {
-    for (let place = waiting.shift(); place; place = waiting.shift()) {
-      progress.update(place.name);
-      await pack(place);
-    }
-  };
-  const results = await Promise.allSettled(Array.from({ length: Math.min(availableParallelism(), places.length) }, work));
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed) {
-    progress.failed();
-    throw failed.reason;
-  }
-  progress.done();
-}
-
 // -- fingerprints
 
 // Tests, benches and documents do not reach the WASM; the folders that builds write to are not inputs.

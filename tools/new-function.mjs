@@ -12,9 +12,11 @@ import { listFunctions } from './lib/functions.mjs';
 import { inRepo, ROOT } from './lib/paths.mjs';
 import { bold, Failure, runMain, say } from './lib/report.mjs';
 import { capture } from './lib/run.mjs';
+import { ensureToolchain } from './lib/setup-rust.mjs';
+import { SETTING_NAMES } from './settings.mjs';
 
-/** Names that the gateway answers itself, or that would collide with a crate. */
-const RESERVED = ['api', 'health', 'openapi', 'v1', 'domain', 'providers', 'platform', 'test', 'core', 'std'];
+/** First segments that the gateway answers itself, and names that a crate of the workspace has. */
+const RESERVED = ['api', 'health', 'openapi', 'v1', 'domain', 'providers', 'platform'];
 
 /**
  * Writes the files of a new function.
@@ -56,15 +58,22 @@ function check(name, root) {
 }
 
 function withService(text, binding, name) {
+  const taken = SETTING_NAMES.includes(binding) || text.includes(`binding = "${binding}"`);
+  if (taken) throw new Failure(`"${name}" would be bound to the gateway as ${binding}, which is another binding already`, 'Choose another name.');
   return `${text.trimEnd()}\n\n[[services]]\nbinding = "${binding}"\nservice = "tollgate-${name}"\n`;
 }
 
-// The table is sorted by its first column.
+// The table is sorted by its first column. It is read in whatever line breaks it has, and written one line a function.
 function withRoute(text, binding, name) {
-  const table = /(FUNCTIONS: &\[\(&str, &str\)\] = &\[\n)([\s\S]*?)(\n\];)/.exec(text);
-  if (!table) throw new Failure('the table FUNCTIONS is not in functions/gateway/src/routes.rs', 'Has it moved? Teach tools/new-function.mjs.');
-  const lines = [...table[2].split('\n'), `    ("${name}", "${binding}"),`].sort();
-  return text.replace(table[0], table[1] + lines.join('\n') + table[3]);
+  const path = 'functions/gateway/src/routes.rs';
+  const table = /(FUNCTIONS: &\[\(&str, &str\)\] = &\[)([^\]]*)(\];)/.exec(text);
+  if (!table) throw moved('the table FUNCTIONS', path);
+  const entry = /\(\s*"([^"]*)",\s*"([^"]*)",?\s*\)/g;
+  const rows = [...table[2].matchAll(entry)].map(([, segment, target]) => [segment, target]);
+  const unread = table[2].replace(entry, '').replaceAll(/[\s,]/g, '');
+  if (rows.length === 0 || unread !== '') throw moved(`the table FUNCTIONS (with "${unread}" in it)`, path);
+  const lines = [...rows, [name, binding]].map(([segment, target]) => `    ("${segment}", "${target}"),`).sort();
+  return text.replace(table[0], () => `${table[1]}\n${lines.join('\n')}\n${table[3]}`);
 }
 
 // The OpenAPI document is collected by a host program that depends on every function.
@@ -72,18 +81,23 @@ function withDependency(text, name) {
   const dependency = `tollgate-${name} = { path = "../../functions/${name}" }`;
   const lines = text.split('\n');
   const own = lines.filter((line) => /^tollgate-[a-z0-9-]+ = \{ path = "..\/..\/functions\//.test(line));
-  if (own.length === 0) throw new Failure('tests/openapi/Cargo.toml names no function', 'Has it moved? Teach tools/new-function.mjs.');
+  if (own.length === 0) throw moved('the list of functions', 'tests/openapi/Cargo.toml');
   const at = lines.indexOf(own[0]);
   const sorted = [...own, dependency].sort();
   return [...lines.slice(0, at), ...sorted, ...lines.slice(at).filter((line) => !own.includes(line))].join('\n');
 }
 
 function withDocument(text, name) {
-  const list = /(pub fn functions\(\)[^{]*\{\s*vec!\[\n)([\s\S]*?)(\n\s*\]\n)/.exec(text);
-  if (!list) throw new Failure('the list of functions is not in tests/openapi/src/lib.rs', 'Has it moved? Teach tools/new-function.mjs.');
+  const list = /(pub fn functions\(\)[^{]*\{\s*vec!\[)([^\]]*)(\])/.exec(text);
+  if (!list) throw moved('the list of functions', 'tests/openapi/src/lib.rs');
   const crate = `tollgate_${name.replaceAll('-', '_')}`;
+  const rows = list[2].trim().replace(/,$/, '');
   const entry = `        ("${name}", ${crate}::ROUTES, ${crate}::Docs::openapi()),`;
-  return text.replace(list[0], () => `${list[1]}${list[2]}\n${entry}${list[3]}`);
+  return text.replace(list[0], () => `${list[1]}\n        ${rows},\n${entry}\n    ${list[3]}`);
+}
+
+function moved(what, path) {
+  return new Failure(`${what} is not where it was in ${path}`, 'Teach tools/new-function.mjs where it is now.');
 }
 
 function manifest(name) {
@@ -172,17 +186,12 @@ pub struct StatusOut {
 ))]
 #[worker::send]
 pub async fn status(_scope: Scope, caller: Caller) -> Result<Reply, Problem> {
-    Ok(Reply::json(
-        StatusCode::OK,
-        &greet(&caller.user.to_string()),
-    ))
+    Ok(Reply::json(StatusCode::OK, &greet(&caller.user.to_string())))
 }
 
 /// The rule behind the route: pure, so that it is tested in no time.
 fn greet(user: &str) -> StatusOut {
-    StatusOut {
-        greeting: format!("Hello, {user}."),
-    }
+    StatusOut { greeting: format!("Hello, {user}.") }
 }
 
 #[cfg(test)]
@@ -222,12 +231,16 @@ test('GET /${name}/status needs a token', async () => {
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   await runMain(async () => {
     const name = process.argv[2];
+    await ensureToolchain({ components: ['rustfmt'] });
     for (const path of newFunction(name)) say(`wrote ${inRepo(path)}`);
-    // The tables were extended as text: rustfmt has the last word on line breaks.
-    await capture('cargo', ['fmt', ...['gateway', 'openapi', name].flatMap((crate) => ['-p', `tollgate-${crate}`])]);
+    // A long name breaks lines where the templates do not: rustfmt has the last word.
+    const packages = ['gateway', 'openapi', name].flatMap((crate) => ['-p', `tollgate-${crate}`]);
+    const { code, stderr } = await capture('cargo', ['fmt', ...packages]);
+    if (code !== 0) throw new Failure(`the function is written, but cargo fmt ended with code ${code}:\n${stderr.trim()}`);
     say(`\n${bold('Next')}
   npm run openapi             writes its routes into docs/openapi.json
   npm run check               formatting, lints, host tests
-  npm run dev                 then: curl http://127.0.0.1:8787/${name}/status`);
+  npm run dev                 then: curl -i http://127.0.0.1:8787/${name}/status (401: it wants an access token)
+  npm run build && npm test -- --only end-to-end tests/e2e/${name}.test.mjs`);
   });
 }

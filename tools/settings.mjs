@@ -33,8 +33,19 @@ const TABLE = {
 /** The names of all settings that functions can see. */
 export const SETTING_NAMES = Object.keys(TABLE);
 
-/** The model providers, for what `npm start` says about them. */
+/** The model providers, as their settings begin. */
 export const PROVIDERS = ['OPENAI', 'ANTHROPIC', 'GEMINI'];
+
+/**
+ * The providers that are configured, for what `npm start` says. As functions/chat/src/providers.rs has it: a key is
+ * enough, and so is a base URL (servers on one's own machine often want no key).
+ *
+ * @param {Record<string, string>} values
+ * @returns {string[]} of `PROVIDERS`
+ */
+export function configuredProviders(values) {
+  return PROVIDERS.filter((name) => values[`${name}_API_KEY`] || values[`${name}_BASE_URL`]);
+}
 
 /**
  * Reads the settings: the environment wins over `.env`, which wins over generated ones. Generated secrets are

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { bindingsFor, loadSettings } from '../settings.mjs';
+import { ROOT } from '../lib/paths.mjs';
+import { bindingsFor, configuredProviders, loadSettings, PROVIDERS } from '../settings.mjs';
 
 const folder = () => mkdtempSync(join(tmpdir(), 'tollgate-settings-'));
 
@@ -43,4 +44,19 @@ test('a wrong setting is named', () => {
   for (const [name, value] of Object.entries(wrong)) {
     assert.throws(() => loadSettings({ root: folder(), env: { [name]: value } }), new RegExp(name), name);
   }
+});
+
+test('a provider is configured by its key or by its base URL alone', () => {
+  const configured = (env) => configuredProviders(loadSettings({ root: folder(), env }).values);
+  assert.deepEqual(configured({}), []);
+  assert.deepEqual(configured({ OPENAI_API_KEY: 'k', GEMINI_API_KEY: '' }), ['OPENAI']);
+  assert.deepEqual(configured({ ANTHROPIC_BASE_URL: 'http://127.0.0.1:9' }), ['ANTHROPIC']);
+});
+
+test('the providers are those that the function chat knows, and it gets their settings', () => {
+  const source = readFileSync(join(ROOT, 'functions/chat/src/providers.rs'), 'utf8');
+  const names = [...source.matchAll(/"([A-Z]+)_API_KEY", "([A-Z]+)_BASE_URL"/g)].map(([, key, url]) => (key === url ? key : `${key}, ${url}`));
+  assert.deepEqual(names, PROVIDERS);
+  const values = Object.fromEntries(names.flatMap((name) => [[`${name}_API_KEY`, 'k'], [`${name}_BASE_URL`, 'http://127.0.0.1:9']]));
+  assert.deepEqual(bindingsFor('chat', values), values);
 });

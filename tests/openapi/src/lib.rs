@@ -3,6 +3,8 @@
 //! `npm run openapi` writes it to `docs/openapi.json`; a test fails when the committed copy differs, when a route is in a
 //! function's table and not in its document, and when the gateway does not lead to it.
 
+pub mod problems;
+
 use tollgate_api::Problem;
 use utoipa::{
     Modify, OpenApi,
@@ -30,7 +32,8 @@ pub fn functions() -> Vec<(&'static str, Routes, Document)> {
     info(
         title = "Tollgate",
         description = "Sell AI products at the edge: accounts, plans, exact metering, and an OpenAI-compatible chat API.\n\n\
-            Every error is an `application/problem+json` (RFC 9457) with a `code`; every answer carries `X-Request-Id`.",
+            Every error is an `application/problem+json` (RFC 9457) with a `code`, explained in `x-problems`; every answer carries \
+            `X-Request-Id`.",
         license(name = "Apache-2.0 OR MIT"),
     ),
     tags(
@@ -63,6 +66,7 @@ pub fn document() -> serde_json::Value {
     let mut document = serde_json::to_value(document).unwrap_or_default();
     problems_are_problem_json(&mut document);
     health(&mut document);
+    document["x-problems"] = problems::problems();
     document
 }
 

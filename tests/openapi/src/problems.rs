@@ -1,0 +1,127 @@
+//! What each problem code means and what a caller can do: the member `x-problems` of the document, and from it the
+//! section "Problems" of the page `/api/docs`.
+
+use tollgate_api::{Code, Problem};
+
+/// The codes and their explanation from one list. `explain` is a `match` without a wildcard: a code that is not explained
+/// here does not compile, so that the `type` of every problem leads somewhere.
+macro_rules! explained {
+    ($($code:ident: $meaning:literal, $action:literal;)*) => {
+        /// Every code.
+        pub const CODES: &[Code] = &[$(Code::$code),*];
+
+        const fn explain(code: Code) -> (&'static str, &'static str) {
+            match code {
+                $(Code::$code => ($meaning, $action),)*
+            }
+        }
+    };
+}
+
+explained! {
+    BadRequest:
+        "The body is not JSON or broke off, or a header or a query parameter is malformed.",
+        "Correct what `detail` names; the same request fails again.";
+    InvalidInput:
+        "The body is JSON, and a field of it is missing, unknown, of the wrong type or has a value that is not taken.",
+        "Correct the fields that `errors` lists.";
+    Unauthorized:
+        "There is no access token, it is not one of this installation, or a refresh token is not valid.",
+        "Send `Authorization: Bearer <access token>`, once. `POST /auth/login` answers new tokens.";
+    TokenExpired:
+        "The access token has expired; it lives 15 minutes.",
+        "Get a new pair with `POST /auth/refresh` and send the request again.";
+    SessionRevoked:
+        "The session was ended: by a logout, or because a refresh token was used twice.",
+        "Sign in again with `POST /auth/login`.";
+    InvalidCredentials:
+        "E-mail or password is wrong; which of them is not told.",
+        "Ask the person again.";
+    TrialExpired:
+        "The trial is over. Nothing was deleted.",
+        "Choose a plan at `upgrade_url`. In this release no plan can be bought yet.";
+    PlanLacksFeature:
+        "The plan does not include this; `meter` names what is missing, when it is a meter.",
+        "Choose a plan that includes it at `upgrade_url`, or do without it. Waiting does not help.";
+    Forbidden:
+        "The caller is known, and the role does not allow this.",
+        "Ask an admin or the owner of the tenant.";
+    NotFound:
+        "There is nothing at this address, or nothing of yours.",
+        "Look at the address and the ids in it; `GET /openapi.json` lists every address.";
+    ModelNotFound:
+        "There is no such model, or its provider is not configured here. Models are named `provider/model`.",
+        "Choose one of `GET /v1/models`.";
+    MethodNotAllowed:
+        "The address exists, and not with this method.",
+        "Use a method that the header `Allow` names.";
+    EmailTaken:
+        "The e-mail address is already registered.",
+        "Sign in with `POST /auth/login`, or register with another address.";
+    PayloadTooLarge:
+        "The body is larger than this address takes.",
+        "Send less; `detail` tells the limit.";
+    UnsupportedMediaType:
+        "The body is not declared to be JSON.",
+        "Send it with `Content-Type: application/json`.";
+    IdempotencyKeyReused:
+        "The same `Idempotency-Key` was sent before with another body.",
+        "Use a new key for a new request, and the very same body for a retry.";
+    IdempotencyKeyInProgress:
+        "The first request under this `Idempotency-Key` is still running.",
+        "Send the same request with the same key again after `Retry-After` seconds: you get the answer of the first.";
+    IdempotencyAnswerGone:
+        "The request was carried out and charged once, but its answer was too large to keep.",
+        "Use a new key to have it done again; it is then charged again.";
+    QuotaExceeded:
+        "The plan has less left than the request may need: `meter`, `remaining` and `requested` say how much. Nothing was charged.",
+        "Ask for less (a smaller `max_tokens`), wait `Retry-After` seconds, or choose a larger plan at `upgrade_url`.";
+    RateLimited:
+        "Too many requests came in a short time.",
+        "Wait `Retry-After` seconds, and send fewer at once.";
+    ProviderRejected:
+        "The model provider refused the request; `detail` says why. Nothing was charged.",
+        "Correct the request; the same one fails again.";
+    ProviderError:
+        "The model provider could not be reached, failed, or does not accept this installation's key. Nothing was charged, \
+            except for what a stream had delivered before it broke off.",
+        "Try again later, with the same `Idempotency-Key` if you like. If it stays, tell the operator the `request_id`.";
+    ProviderUnavailable:
+        "The model provider is overloaded, or limits this installation. Nothing was charged.",
+        "Try again after `Retry-After` seconds, or later if the header is absent; or use another model.";
+    DependencyUnavailable:
+        "A part of the platform cannot be reached; `dependency` names it.",
+        "Try again after `Retry-After` seconds. `GET /health/ready` tells the operator what does not answer.";
+    Internal:
+        "A fault of the platform. The log has it under the `request_id`.",
+        "Tell the operator the `request_id`.";
+}
+
+/// Every code with its status, title, meaning and remedy, as `x-problems` has them.
+pub fn problems() -> serde_json::Value {
+    let entry = |code: &Code| {
+        let problem = Problem::new(*code, "");
+        let (meaning, action) = explain(*code);
+        serde_json::json!({
+            "code": code.as_str(), "status": problem.status, "title": problem.title, "meaning": meaning, "action": action,
+        })
+    };
+    CODES.iter().map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_of_the_document_is_explained_where_its_type_leads() {
+        let document = crate::document();
+        let codes = document["components"]["schemas"]["Code"]["enum"].as_array().unwrap();
+        let explained: Vec<_> = document["x-problems"].as_array().unwrap().iter().map(|entry| &entry["code"]).collect();
+        assert_eq!(codes.iter().collect::<Vec<_>>(), explained);
+        for code in CODES {
+            let kind = Problem::new(*code, "").kind;
+            assert!(kind.ends_with(&format!("/api/docs#{}", code.as_str())), "{kind}");
+        }
+    }
+}
