@@ -4,6 +4,8 @@
 //! pauses: nothing is lost when the queue or the database is away. Only one window of rows is on its way at a time, so
 //! neither this object's memory nor the queue grows with the backlog; the ledger itself is the backlog.
 
+use std::collections::BTreeMap;
+
 use tollgate_domain::time::Timestamp;
 use worker::{Result, SqlStorage, SqlStorageValue};
 
@@ -15,7 +17,7 @@ const LONGEST_PAUSE_MS: i64 = 60 * 60 * 1_000;
 /// The pause before the first repetition.
 const FIRST_PAUSE_MS: i64 = 60 * 1_000;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Exports {
     /// The analytics copy has all rows up to this one.
     pub confirmed: u64,
@@ -23,6 +25,8 @@ pub struct Exports {
     pub sent: u64,
     sent_at: Timestamp,
     attempts: u32,
+    /// Messages that overtook one that is still missing. In memory only: at worst they are sent again.
+    ahead: BTreeMap<u64, u64>,
 }
 
 impl Exports {
@@ -42,6 +46,7 @@ impl Exports {
             sent: row.number()?,
             sent_at: row.instant()?,
             attempts: u32::try_from(row.number()?).unwrap_or(u32::MAX),
+            ahead: BTreeMap::new(),
         })
     }
 
@@ -82,10 +87,17 @@ impl Exports {
         self.sent_at = now;
     }
 
-    /// The analytics copy has rows up to this one. An older word changes nothing.
-    pub fn confirm(&mut self, through: u64) {
-        self.confirmed = self.confirmed.max(through);
+    /// The analytics copy has these rows: after the first number of each pair, up to the second. Messages may come in any
+    /// order and more than once; what is confirmed has no gap.
+    pub fn confirm(&mut self, arrived: Vec<(u64, u64)>) {
+        self.ahead.extend(arrived);
+        while let Some(first) = self.ahead.first_entry()
+            && *first.key() <= self.confirmed
+        {
+            self.confirmed = self.confirmed.max(first.remove());
+        }
         if !self.is_waiting() {
+            self.ahead.clear();
             self.sent = self.confirmed;
             self.attempts = 0;
         }
@@ -113,7 +125,7 @@ mod tests {
             exports.sent(12, at(0));
         }
         assert_eq!(exports.retry_at(), Some(at(LONGEST_PAUSE_MS)));
-        exports.confirm(12);
+        exports.confirm(vec![(0, 12)]);
         assert_eq!((exports.retry_at(), exports.send_after(at(0))), (None, Some(12)));
         exports.sent(20, at(0));
         assert_eq!(exports.retry_at(), Some(at(FIRST_PAUSE_MS)), "the pauses start again");
@@ -123,13 +135,15 @@ mod tests {
     fn a_confirmation_may_come_late_doubled_or_in_parts() {
         let mut exports = Exports::default();
         exports.sent(10, at(0));
-        exports.confirm(4);
+        exports.confirm(vec![(0, 4)]);
         assert_eq!((exports.is_waiting(), exports.send_after(at(1))), (true, None));
-        exports.confirm(10);
-        exports.confirm(4);
+        // The last message overtakes: what is missing between is not taken for granted.
+        exports.confirm(vec![(7, 10)]);
+        assert_eq!((exports.confirmed, exports.is_waiting()), (4, true));
+        exports.confirm(vec![(4, 7), (0, 4)]);
         assert_eq!((exports.confirmed, exports.is_waiting()), (10, false));
         // One for a window that was sent again under another length.
-        exports.confirm(15);
+        exports.confirm(vec![(8, 15)]);
         assert_eq!((exports.confirmed, exports.sent), (15, 15));
     }
 }

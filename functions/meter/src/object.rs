@@ -133,8 +133,9 @@ impl<M: Exported> Opened<M> {
         while messages.len() < MESSAGES_PER_WINDOW {
             let rows = self.store.of_kinds(M::KINDS, after, ROWS_PER_MESSAGE)?;
             let Some((through, ..)) = rows.last() else { break };
+            let from = after;
             after = *through;
-            let mut batch = ExportBatch { owner, through: after, usage: Vec::new(), marks: Vec::new() };
+            let mut batch = ExportBatch { owner, after: from, through: after, usage: Vec::new(), marks: Vec::new() };
             for (seq, at, event) in rows {
                 match M::export(seq, at, event) {
                     Some(ExportRow::Usage(row)) => batch.usage.push(row),
@@ -281,10 +282,10 @@ impl<M: Exported> Object<M> {
     }
 
     /// Whoever wrote the rows says so; the next window follows at once.
-    pub async fn confirm(&self, through: u64) -> Result<()> {
+    pub async fn confirm(&self, arrived: Vec<(u64, u64)>) -> Result<()> {
         let waits = {
             let mut opened = self.opened()?;
-            opened.exports.confirm(through);
+            opened.exports.confirm(arrived);
             opened.exports.save(&opened.sql)?;
             opened.exports.is_waiting()
         };

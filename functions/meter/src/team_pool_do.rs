@@ -70,8 +70,8 @@ impl TeamPool {
                     as_of: now,
                 }
             }
-            PoolRequest::Exported(through) => {
-                self.object.confirm(through).await?;
+            PoolRequest::Exported(arrived) => {
+                self.object.confirm(arrived).await?;
                 PoolReply::Done
             }
             PoolRequest::Verify => PoolReply::Verified(self.object.opened()?.verify()?),

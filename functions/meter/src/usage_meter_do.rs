@@ -105,8 +105,8 @@ impl UsageMeter {
                 opened.run(&Command::ReturnIdle, now)?;
                 MeterReply::Recalled(report(&opened, now))
             }
-            MeterRequest::Exported(through) => {
-                self.object.confirm(through).await?;
+            MeterRequest::Exported(arrived) => {
+                self.object.confirm(arrived).await?;
                 MeterReply::Done
             }
             MeterRequest::Delete => {

@@ -1,11 +1,21 @@
-//! Quotas and usage logs.
+//! Quotas, logs, summaries, exports; the queue that fills the analytics copy.
 
+mod export;
+mod ledger;
 mod logs;
 mod quota;
+mod rows;
+mod span;
+mod summary;
+#[cfg_attr(not(target_arch = "wasm32"), expect(missing_docs, reason = "the macro writes functions without docs"))]
+mod usage_queue;
 
 tollgate_platform::routes! {
     get "/usage/quota" => quota::quota;
+    get "/usage/summary" => summary::summary;
     get "/usage/logs" => logs::logs;
+    get "/usage/export" => export::export;
+    get "/usage/ledger/verify" => ledger::verify;
 }
 
 tollgate_platform::fetch_entry!();

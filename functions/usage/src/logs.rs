@@ -1,14 +1,20 @@
 //! `GET /usage/logs`
 
+use std::collections::HashSet;
+
 use http::StatusCode;
 use serde::Deserialize;
 use tollgate_api::usage::{PageOut, UsageLogOut};
+use tollgate_domain::time::Timestamp;
 use tollgate_platform::{
     Code, Problem, Scope,
     http::{Query, Reply},
     identity::Caller,
     meter::MeterClient,
+    store::usage_reports::{self, Before},
 };
+
+use crate::rows::{self, Who};
 
 /// The most rows of a page.
 const MAX_LIMIT: u32 = 100;
@@ -20,37 +26,61 @@ pub struct Page {
     limit: Option<u32>,
     #[serde(default)]
     cursor: Option<String>,
+    #[serde(default)]
+    user_id: Option<String>,
 }
 
-/// What was used, newest first: one row for each settled reservation.
+/// What was used, newest first: one row for each settled reservation. Owners and admins see their whole team, members
+/// themselves. One's own rows are there at once, those of others within seconds.
 #[utoipa::path(get, path = "/usage/logs", tag = "usage", security(("bearer" = [])),
-    params(("limit" = Option<u32>, Query, description = "1 to 100, 20 when left out"), ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before")),
-    responses((status = 200, body = PageOut<UsageLogOut>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 503, body = Problem)))]
+    params(
+        ("limit" = Option<u32>, Query, description = "1 to 100, 20 when left out"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+        ("user_id" = Option<String>, Query, description = "One user of the team only"),
+    ),
+    responses((status = 200, body = PageOut<UsageLogOut>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem)))]
 #[worker::send]
 pub async fn logs(scope: Scope, caller: Caller, Query(page): Query<Page>) -> Result<Reply, Problem> {
     let limit = page.limit.unwrap_or(20);
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Problem::new(Code::BadRequest, format!("limit must be 1 to {MAX_LIMIT}.")));
     }
-    let before = page.cursor.as_deref().map(parse_cursor).transpose()?;
-    // One row more than asked for tells whether there is another page.
-    let mut rows = MeterClient::of(&caller).logs(&scope, caller.session, before, limit + 1).await?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next_cursor = rows.last().filter(|_| more).map(|row| format!("seq_{}", row.seq));
+    let who = Who::of(&caller, page.user_id.as_deref())?;
+    let before = match page.cursor.as_deref() {
+        Some(cursor) => parse_cursor(cursor)?,
+        None => Before { at: Timestamp::from_millis(MAX_INSTANT), reservation_id: String::new() },
+    };
+    // The meter also says whether the caller's session still stands.
+    let (unexported, confirmed) = MeterClient::of(&caller).unexported(&scope, caller.session).await?;
+    let copied = usage_reports::logs(&scope, who.scope(), Timestamp::from_millis(0), &before, limit + 1).await?;
     let user = caller.user.to_string();
-    let data = rows
-        .into_iter()
+    let late: HashSet<String> = unexported.iter().filter(|row| row.late).map(|row| row.id.to_string()).collect();
+    let own = unexported.into_iter().filter(|_| who.includes(caller.user)).filter(|row| row.detail.outcome != "released");
+    let mut data: Vec<UsageLogOut> = own
         .map(|row| UsageLogOut::new(row.id.to_string(), row.at, user.clone(), row.amounts, row.detail))
+        .filter(|row| (row.at, row.id.as_str()) < (before.at, before.reservation_id.as_str()))
+        // What the copy got between the two questions is in both.
+        .chain(copied.into_iter().filter(|row| row.user_id != user || row.seq <= confirmed).map(rows::log))
+        .filter(|row| !(row.outcome == "expired" && late.contains(&row.id)))
         .collect();
+    data.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
+    let more = data.len() > limit as usize;
+    data.truncate(limit as usize);
+    let next_cursor = data.last().filter(|_| more).map(|row| format!("{}.{}", row.at.as_millis(), row.id));
     Ok(Reply::json(StatusCode::OK, &PageOut::<UsageLogOut> { data, next_cursor }))
 }
 
-fn parse_cursor(cursor: &str) -> Result<u64, Problem> {
+/// Later than any row.
+const MAX_INSTANT: i64 = 9_000_000_000_000_000;
+
+fn parse_cursor(cursor: &str) -> Result<Before, Problem> {
     cursor
-        .strip_prefix("seq_")
-        .and_then(|number| number.parse().ok())
-        .filter(|seq| *seq <= 9_000_000_000_000_000)
+        .split_once('.')
+        .and_then(|(at, id)| {
+            let at: i64 = at.parse().ok().filter(|at| (0..=MAX_INSTANT).contains(at))?;
+            let id: tollgate_domain::id::ReservationId = id.parse().ok()?;
+            Some(Before { at: Timestamp::from_millis(at), reservation_id: id.to_string() })
+        })
         .ok_or_else(|| Problem::new(Code::BadRequest, "cursor is not the next_cursor of a page."))
 }
 
@@ -60,8 +90,10 @@ mod tests {
 
     #[test]
     fn only_our_own_cursors_are_taken() {
-        assert_eq!(parse_cursor("seq_12"), Ok(12));
-        for cursor in ["", "12", "seq_", "seq_-1", "seq_1 OR 1=1", "seq_99999999999999999999"] {
+        let id = "res_018bcfe5-6800-7707-8707-070707070707";
+        let before = parse_cursor(&format!("12.{id}")).unwrap();
+        assert_eq!((before.at.as_millis(), before.reservation_id.as_str()), (12, id));
+        for cursor in ["", "12", "12.", "-1.x", &format!("-1.{id}"), &format!("99999999999999999999.{id}"), "1.' OR 1=1"] {
             assert!(parse_cursor(cursor).is_err(), "{cursor}");
         }
     }

@@ -56,6 +56,8 @@ pub struct QuotaOut {
     pub product: String,
     /// The plan.
     pub plan: String,
+    /// Whether the meters are a team's: then what is leased to its members counts as held.
+    pub pooled: bool,
     /// The instant this was true.
     #[schema(value_type = String, format = DateTime)]
     pub as_of: Timestamp,
@@ -115,6 +117,78 @@ impl UsageLogOut {
             outcome: detail.outcome,
         }
     }
+}
+
+/// `GET /usage/ledger/verify`.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct LedgerOut {
+    /// Rows there ever were.
+    pub rows: u64,
+    /// The hash of the last one: keep it, and you can tell later whether the past was changed.
+    pub head_hash: String,
+    /// Whether every row fits the one before it and all add up to what the meter decides with.
+    pub ok: bool,
+    /// The first row that does not fit; `null` when all do.
+    pub broken_at: Option<u64>,
+}
+
+/// Sums over a span.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct TotalsOut {
+    /// Requests.
+    pub requests: u64,
+    /// Tokens.
+    pub tokens: u64,
+    /// E-mails.
+    pub emails: u64,
+    /// Tokens of prompts.
+    pub prompt_tokens: u64,
+    /// Tokens of answers.
+    pub completion_tokens: u64,
+    /// What providers charge, of the models with a known price.
+    pub cost_microusd: u64,
+    /// Requests of models without a known price: their cost is unknown and in no sum.
+    pub unpriced_requests: u64,
+}
+
+/// One group of a summary.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct SummaryRowOut {
+    /// The day (`2026-01-31`), `provider/model`, provider or user.
+    pub key: String,
+    /// Its sums.
+    #[serde(flatten)]
+    pub totals: TotalsOut,
+}
+
+/// The change against the span of the same length before; `null` where there was nothing before.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct TrendOut {
+    /// Of the requests, in percent.
+    pub requests_percent: Option<i64>,
+    /// Of the tokens, in percent.
+    pub tokens_percent: Option<i64>,
+    /// Of the cost, in percent.
+    pub cost_percent: Option<i64>,
+    /// The sums of that span.
+    pub previous: TotalsOut,
+}
+
+/// `GET /usage/summary`.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct SummaryOut {
+    /// The first instant of the span.
+    #[schema(value_type = String, format = DateTime)]
+    pub from: Timestamp,
+    /// The first instant after it.
+    #[schema(value_type = String, format = DateTime)]
+    pub to: Timestamp,
+    /// All of it.
+    pub total: TotalsOut,
+    /// Against the span before.
+    pub trend: TrendOut,
+    /// By group, in order of the key.
+    pub data: Vec<SummaryRowOut>,
 }
 
 /// A page of a list.

@@ -63,6 +63,11 @@ impl Pump {
         self.gone = !matches!(waited, futures::future::Either::Left((Ok(_), _)));
     }
 
+    /// Breaks the stream off: whoever reads it must not take it for whole.
+    pub async fn abort(self) {
+        let _ = JsFuture::from(self.writer.abort_with_reason(&JsValue::from_str("the source failed"))).await;
+    }
+
     /// Ends the stream.
     pub async fn close(self) {
         if self.gone {

@@ -195,14 +195,6 @@ impl MeterClient {
         }
     }
 
-    /// Tells the object that the analytics copy has its rows up to this one.
-    ///
-    /// # Errors
-    /// When the meter cannot be reached.
-    pub async fn exported(&self, scope: &Scope, through: u64) -> Result<(), MeterUnavailable> {
-        self.done(scope, &MeterRequest::Exported(through)).await
-    }
-
     fn session_stands(scope: &Scope, reply: MeterReply) -> Result<MeterReply, Problem> {
         match reply {
             MeterReply::SessionRevoked => {

@@ -78,7 +78,9 @@ pub struct MarkRow {
 pub struct ExportBatch {
     /// Whose.
     pub owner: Owner,
-    /// The number of the last row this batch covers, also when that row is not in it.
+    /// The rows after this one are covered by this batch,
+    pub after: u64,
+    /// up to and with this one.
     pub through: u64,
     /// Usage.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

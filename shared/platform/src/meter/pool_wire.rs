@@ -29,8 +29,8 @@ pub enum PoolRequest {
     Report(UserId, Report),
     /// Where the team stands.
     Standing,
-    /// The analytics copy has all rows up to this one.
-    Exported(u64),
+    /// The analytics copy has the rows after the first and up to the second number of each pair.
+    Exported(Vec<(u64, u64)>),
     /// Walk the ledger.
     Verify,
 }

@@ -84,8 +84,8 @@ pub enum MeterRequest {
     Grant(Grant),
     /// The team's pool has nothing left: give back what is idle.
     Recall(LeaseGrant),
-    /// The analytics copy has all rows up to this one.
-    Exported(u64),
+    /// The analytics copy has the rows after the first and up to the second number of each pair.
+    Exported(Vec<(u64, u64)>),
     /// Walk the ledger.
     Verify {
         /// Who asks.

@@ -1,6 +1,7 @@
 //! Statements that cross tenants, each with its reason. There is no other place for one.
 
-use tollgate_domain::{account::Email, id::Shard};
+use serde::Deserialize;
+use tollgate_domain::{account::Email, id::Shard, time::Timestamp};
 use wasm_bindgen::JsValue;
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
 use crate::Scope;
 
 /// Statements of this repository.
-pub const STATEMENTS: &[Statement] = &[ACCOUNT_BY_EMAIL];
+pub const STATEMENTS: &[Statement] = &[ACCOUNT_BY_EMAIL, DIRTY_HOURS, ALL_HOURS_DIRTY];
 
 // A sign-in knows an address and nothing else: the directory on the first shard says whose it is.
 const ACCOUNT_BY_EMAIL: Statement = Statement {
@@ -19,6 +20,51 @@ const ACCOUNT_BY_EMAIL: Statement = Statement {
           FROM identities i JOIN users u ON u.tenant_id = i.tenant_id AND u.user_id = i.user_id \
           WHERE i.email = ?1",
 };
+
+// The roll-up works for all tenants of a shard: it asks which of them have hours that changed.
+const DIRTY_HOURS: Statement = Statement {
+    name: "directory.dirty_hours",
+    sql: "SELECT tenant_id, hour FROM usage_dirty_hours WHERE hour < ?1 ORDER BY hour LIMIT ?2",
+};
+
+// To add everything up from scratch, every hour that has events or a roll-up counts as changed.
+const ALL_HOURS_DIRTY: Statement = Statement {
+    name: "directory.all_hours_dirty",
+    sql: "INSERT OR IGNORE INTO usage_dirty_hours (tenant_id, hour) \
+          SELECT tenant_id, at / 3600000 * 3600000 FROM usage_events UNION SELECT tenant_id, hour FROM usage_hourly",
+};
+
+/// An hour of a tenant whose roll-up is not up to date.
+#[derive(Debug, Clone, Deserialize)]
+pub struct DirtyHour {
+    /// The tenant.
+    pub tenant_id: String,
+    /// The beginning of the hour, in milliseconds.
+    pub hour: i64,
+}
+
+/// Hours that ended before an instant and are not rolled up, at most `limit`.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn dirty_hours(
+    scope: &Scope,
+    shard: Shard,
+    before: Timestamp,
+    limit: u32,
+) -> Result<Vec<DirtyHour>, StoreError> {
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds are below 2^53")]
+    let params = [JsValue::from_f64(before.as_millis() as f64), JsValue::from_f64(f64::from(limit))];
+    Database::of(scope, shard)?.all(DIRTY_HOURS, &params).await
+}
+
+/// Makes every hour count as changed.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn all_hours_dirty(scope: &Scope, shard: Shard) -> Result<(), StoreError> {
+    Database::of(scope, shard)?.batch(&[(ALL_HOURS_DIRTY, Vec::new())]).await.map(drop)
+}
 
 /// Whose address this is.
 pub async fn account_by_email(scope: &Scope, email: &Email) -> Result<Option<AccountRow>, StoreError> {

@@ -1,0 +1,123 @@
+//! Writing the analytics copy: a batch of a ledger's rows, as one transaction.
+
+use serde::Serialize;
+use tollgate_domain::meter::UsageDetail;
+
+use super::database::{Param, Statement, StoreError, TenantDb};
+use crate::{
+    Scope,
+    meter::{ExportBatch, UsageRow},
+};
+
+/// Statements of this repository.
+pub const STATEMENTS: &[Statement] = &[ADD_EVENTS, SUPERSEDE, MARK_HOURS, MARK_SUPERSEDED_HOURS, ADD_MARKS];
+
+// One statement for all rows of a batch: they come as one JSON array.
+const ADD_EVENTS: Statement = Statement {
+    name: "usage_export.add_events",
+    sql: "INSERT OR IGNORE INTO usage_events (tenant_id, user_id, product, seq, at, reservation_id, requests, tokens, emails, \
+            function, provider, model, prompt_tokens, completion_tokens, estimated, cost_microusd, request_id, outcome) \
+          SELECT ?1, ?2, ?3, e.value ->> 'seq', e.value ->> 'at', e.value ->> 'id', \
+            e.value ->> 'requests', e.value ->> 'tokens', e.value ->> 'emails', \
+            e.value ->> 'function', e.value ->> 'provider', e.value ->> 'model', \
+            e.value ->> 'prompt_tokens', e.value ->> 'completion_tokens', e.value ->> 'estimated', \
+            e.value ->> 'cost_microusd', e.value ->> 'request_id', e.value ->> 'outcome' \
+          FROM json_each(?4) e",
+};
+const SUPERSEDE: Statement = Statement {
+    name: "usage_export.supersede",
+    sql: "UPDATE usage_events SET superseded = 1 \
+          WHERE tenant_id = ?1 AND outcome = 'expired' AND superseded = 0 \
+            AND reservation_id IN (SELECT e.value ->> 'id' FROM json_each(?2) e WHERE e.value ->> 'late')",
+};
+const MARK_HOURS: Statement = Statement {
+    name: "usage_export.mark_hours",
+    sql: "INSERT OR IGNORE INTO usage_dirty_hours (tenant_id, hour) \
+          SELECT DISTINCT ?1, (e.value ->> 'at') / 3600000 * 3600000 FROM json_each(?2) e",
+};
+const MARK_SUPERSEDED_HOURS: Statement = Statement {
+    name: "usage_export.mark_superseded_hours",
+    sql: "INSERT OR IGNORE INTO usage_dirty_hours (tenant_id, hour) \
+          SELECT DISTINCT ?1, u.at / 3600000 * 3600000 FROM usage_events u \
+          WHERE u.tenant_id = ?1 AND u.superseded = 1 \
+            AND u.reservation_id IN (SELECT e.value ->> 'id' FROM json_each(?2) e WHERE e.value ->> 'late')",
+};
+const ADD_MARKS: Statement = Statement {
+    name: "usage_export.add_marks",
+    sql: "INSERT OR IGNORE INTO quota_marks (tenant_id, owner, seq, at, user_id, product, meter, percent, used, quota) \
+          SELECT ?1, ?2, e.value ->> 'seq', e.value ->> 'at', ?3, ?4, e.value ->> 'meter', e.value ->> 'percent', \
+            e.value ->> 'used', e.value ->> 'limit' FROM json_each(?5) e",
+};
+
+/// A row as the statements read it.
+#[derive(Serialize)]
+struct EventRow<'a> {
+    seq: u64,
+    at: i64,
+    id: String,
+    late: bool,
+    requests: u64,
+    tokens: u64,
+    emails: u64,
+    function: &'a str,
+    provider: &'a str,
+    model: &'a str,
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    estimated: u8,
+    cost_microusd: Option<u64>,
+    request_id: &'a str,
+    outcome: &'a str,
+}
+
+impl<'a> From<&'a UsageRow> for EventRow<'a> {
+    fn from(row: &'a UsageRow) -> Self {
+        let UsageDetail { function, model, request_id, outcome, .. } = &row.detail;
+        Self {
+            seq: row.seq,
+            at: row.at.as_millis(),
+            id: row.id.to_string(),
+            late: row.late,
+            requests: row.amounts.requests,
+            tokens: row.amounts.tokens,
+            emails: row.amounts.emails,
+            function,
+            provider: model.split_once('/').map_or("", |(provider, _)| provider),
+            model,
+            prompt_tokens: row.detail.prompt_tokens,
+            completion_tokens: row.detail.completion_tokens,
+            estimated: u8::from(row.detail.estimated),
+            cost_microusd: row.detail.cost_microusd,
+            request_id,
+            outcome,
+        }
+    }
+}
+
+/// Writes a batch; writing it again changes nothing.
+///
+/// # Errors
+/// When the database does not take it: then none of it is written.
+pub async fn write_export(scope: &Scope, batch: &ExportBatch) -> Result<(), StoreError> {
+    let db = TenantDb::of(scope, batch.owner.tenant)?;
+    let json = |rows: Result<String, serde_json::Error>| rows.map_err(|_| StoreError::Failed);
+    let events = json(serde_json::to_string(&batch.usage.iter().map(EventRow::from).collect::<Vec<_>>()))?;
+    let marks = json(serde_json::to_string(&batch.marks))?;
+    let user = batch.owner.user.map(|user| user.to_string());
+    let owner = batch.owner.object_name();
+    let product = Param::Text(batch.owner.product.as_str());
+    let mut statements = Vec::new();
+    if let (Some(user), false) = (&user, batch.usage.is_empty()) {
+        statements.push((ADD_EVENTS, vec![Param::Text(user), product, Param::Text(&events)]));
+        statements.push((MARK_HOURS, vec![Param::Text(&events)]));
+        if batch.usage.iter().any(|row| row.late) {
+            statements.push((SUPERSEDE, vec![Param::Text(&events)]));
+            statements.push((MARK_SUPERSEDED_HOURS, vec![Param::Text(&events)]));
+        }
+    }
+    if !batch.marks.is_empty() {
+        let user = user.as_deref().map_or(Param::Null, Param::Text);
+        statements.push((ADD_MARKS, vec![Param::Text(&owner), user, product, Param::Text(&marks)]));
+    }
+    db.batch(&statements).await.map(drop)
+}
