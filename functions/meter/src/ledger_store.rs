@@ -49,8 +49,10 @@ impl LedgerStore {
                id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, hash TEXT NOT NULL, state TEXT NOT NULL
              );
              CREATE TABLE IF NOT EXISTS answers (
-               reservation TEXT PRIMARY KEY, at INTEGER NOT NULL, answer TEXT NOT NULL
+               reservation TEXT PRIMARY KEY, at INTEGER NOT NULL, status INTEGER NOT NULL, content_type TEXT NOT NULL,
+               body TEXT NOT NULL, cost_microusd INTEGER
              ) WITHOUT ROWID;
+             CREATE INDEX IF NOT EXISTS ledger_late ON ledger (kind) WHERE kind IN ('settled_late', 'released_late');
              CREATE INDEX IF NOT EXISTS answers_at ON answers (at);",
             None,
         )?;
@@ -122,7 +124,7 @@ impl LedgerStore {
         };
         let mut row = Columns(row?.into_iter());
         let (at, event) = (row.instant()?, row.json()?);
-        Ok((!matches!(event, Event::Released { .. })).then_some(Prior { at, event }))
+        Ok((!matches!(event, Event::Released { .. } | Event::ReleasedLate { .. })).then_some(Prior { at, event }))
     }
 
     /// Keeps the first answer of a reservation and drops those whose time is over.
@@ -130,34 +132,49 @@ impl LedgerStore {
         let horizon = at.plus_millis(-IDEMPOTENCY_WINDOW_MS).as_millis();
         self.0.exec("DELETE FROM answers WHERE at < ?", vec![SqlStorageValue::Integer(horizon)])?;
         self.0.exec(
-            "INSERT OR IGNORE INTO answers (reservation, at, answer) VALUES (?, ?, ?)",
+            "INSERT OR IGNORE INTO answers (reservation, at, status, content_type, body, cost_microusd) VALUES (?, ?, ?, ?, ?, ?)",
             vec![
                 reservation.to_string().into(),
                 SqlStorageValue::Integer(at.as_millis()),
-                serde_json::to_string(answer)?.into(),
+                SqlStorageValue::Integer(i64::from(answer.status)),
+                answer.content_type.clone().into(),
+                // As it is, not as JSON: the limit is on what is stored.
+                answer.body.clone().into(),
+                answer.cost_microusd.map_or(SqlStorageValue::Null, number),
             ],
         )?;
         Ok(())
     }
 
     pub fn kept_answer(&self, reservation: ReservationId) -> Result<Option<Answer>> {
-        let query = "SELECT answer FROM answers WHERE reservation = ?";
+        let query = "SELECT status, content_type, body, cost_microusd FROM answers WHERE reservation = ?";
         let Some(row) = self.rows(query, vec![reservation.to_string().into()])?.next() else {
             return Ok(None);
         };
-        Columns(row?.into_iter()).json().map(Some)
+        let mut row = Columns(row?.into_iter());
+        Ok(Some(Answer {
+            status: u16::try_from(row.number()?).unwrap_or(200),
+            content_type: row.text()?,
+            body: row.text()?,
+            cost_microusd: row.optional_number()?,
+        }))
     }
 
     /// Rows of the usage log, newest first.
     pub fn log(&self, before: Option<u64>, limit: u32) -> Result<Vec<LogRow>> {
-        let query = "SELECT seq, at, body FROM ledger WHERE kind IN ('settled', 'expired') AND seq < ? ORDER BY seq DESC LIMIT ?";
+        // An expired hold that was settled or given back after all has its later row only.
+        let query = "SELECT seq, at, body FROM ledger \
+            WHERE kind IN ('settled', 'settled_late', 'expired') AND seq < ? \
+              AND NOT (kind = 'expired' AND body ->> '$.data.id' IN ( \
+                SELECT body ->> '$.data.id' FROM ledger WHERE kind IN ('settled_late', 'released_late'))) \
+            ORDER BY seq DESC LIMIT ?";
         let before = before.map_or(SqlStorageValue::Float(9e15), number);
         let mut log = Vec::new();
         for row in self.rows(query, vec![before, SqlStorageValue::Integer(i64::from(limit))])? {
             let mut row = Columns(row?.into_iter());
             let (seq, at) = (row.number()?, row.instant()?);
             match row.json()? {
-                Event::Settled(settle) => {
+                Event::Settled(settle) | Event::SettledLate(settle) => {
                     log.push(LogRow { seq, at, id: settle.id, amounts: settle.amounts, detail: settle.detail });
                 }
                 Event::Expired { id, amounts } => {
@@ -208,6 +225,14 @@ impl Columns {
 
     fn number(&mut self) -> Result<u64> {
         self.integer().map(i64::unsigned_abs)
+    }
+
+    fn optional_number(&mut self) -> Result<Option<u64>> {
+        match self.0.next() {
+            Some(SqlStorageValue::Null) => Ok(None),
+            Some(SqlStorageValue::Integer(value)) => Ok(Some(value.unsigned_abs())),
+            other => Err(unexpected(other.as_ref())),
+        }
     }
 
     fn instant(&mut self) -> Result<Timestamp> {

@@ -69,7 +69,10 @@ impl Memory {
     }
 
     fn take_in(&mut self, at: Timestamp, event: &Event, key: Option<&str>) -> Result<()> {
-        let keyed = matches!(event, Event::Reserved { .. } | Event::Refused { .. } | Event::Released { .. });
+        let keyed = matches!(
+            event,
+            Event::Reserved { .. } | Event::Refused { .. } | Event::Released { .. } | Event::ReleasedLate { .. }
+        );
         let body = serde_json::to_string(event)?;
         self.seq += 1;
         self.head = self.head.next(self.seq, at, &body);

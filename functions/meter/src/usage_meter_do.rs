@@ -131,7 +131,10 @@ impl UsageMeter {
                 })
             }
             MeterRequest::Logs { session, before, limit } => {
-                if self.memory(&store)?.state.is_revoked(session) {
+                let mut memory = self.memory(&store)?;
+                memory.expire_due(now)?;
+                memory.commit(&store)?;
+                if memory.state.is_revoked(session) {
                     return Ok(MeterReply::SessionRevoked);
                 }
                 Ok(MeterReply::Logs(store.log(before, limit)?))
@@ -210,7 +213,10 @@ fn take_end(store: &LedgerStore, memory: &mut Memory, end: End, now: Timestamp) 
             let answer = answer.filter(|answer| answer.body.len() <= MAX_KEPT_ANSWER_BYTES);
             if let Some(answer) = &answer {
                 memory.commit(store)?;
-                store.keep_answer(id, now, answer)?;
+                // One that cannot be kept must not stand in the way of all that comes after it.
+                if let Err(error) = store.keep_answer(id, now, answer) {
+                    log::error("usage_meter", &format!("an answer could not be kept: {error}"), None);
+                }
             }
             memory.works.ended(id, answer.as_ref());
         }

@@ -165,6 +165,13 @@ pub enum Event {
         /// The reservation.
         id: ReservationId,
     },
+    /// A hold that had expired was settled after all: what was really used replaces its estimate.
+    SettledLate(Settle),
+    /// A hold that had expired was given back after all.
+    ReleasedLate {
+        /// The reservation.
+        id: ReservationId,
+    },
     /// A hold was never settled and counts at its estimate.
     Expired {
         /// The reservation.
@@ -191,6 +198,8 @@ impl Event {
             Self::Refused { .. } => "refused",
             Self::Settled(_) => "settled",
             Self::Released { .. } => "released",
+            Self::SettledLate(_) => "settled_late",
+            Self::ReleasedLate { .. } => "released_late",
             Self::Expired { .. } => "expired",
             Self::SessionRevoked { .. } => "session_revoked",
         }

@@ -18,14 +18,26 @@ impl State {
                 (Decision::Done, if known { Vec::new() } else { vec![Event::Configured(*entitlement)] })
             }
             Command::Reserve(reserve) => self.reserve(reserve, prior, now),
-            Command::Settle(settle) => {
-                let open = self.is_open(settle.id);
-                (Decision::Done, if open { vec![Event::Settled(settle.clone())] } else { Vec::new() })
-            }
-            Command::Release(id) => {
-                let open = self.is_open(*id);
-                (Decision::Done, if open { vec![Event::Released { id: *id }] } else { Vec::new() })
-            }
+            Command::Settle(settle) => (
+                Decision::Done,
+                if self.is_held(settle.id) {
+                    vec![Event::Settled(settle.clone())]
+                } else if self.is_open(settle.id) {
+                    vec![Event::SettledLate(settle.clone())]
+                } else {
+                    Vec::new()
+                },
+            ),
+            Command::Release(id) => (
+                Decision::Done,
+                if self.is_held(*id) {
+                    vec![Event::Released { id: *id }]
+                } else if self.is_open(*id) {
+                    vec![Event::ReleasedLate { id: *id }]
+                } else {
+                    Vec::new()
+                },
+            ),
             Command::Expire => (Decision::Done, self.due(now)),
             Command::RevokeSession { session, until } => {
                 let event = Event::SessionRevoked { session: *session, until: *until };

@@ -125,24 +125,17 @@ impl State {
                 }
             }
             Event::Settled(settle) => {
-                if let Some(hold) = self.end_hold(settle.id) {
-                    if hold.period_start == self.period_start {
-                        self.settled = self.settled.plus(settle.amounts);
-                    }
-                } else if let Some(hold) = self.expired.remove(&settle.id)
+                if let Some(hold) = self.end_hold(settle.id)
                     && hold.period_start == self.period_start
                 {
-                    self.settled = self.settled.minus(hold.amounts).plus(settle.amounts);
+                    self.settled = self.settled.plus(settle.amounts);
                 }
             }
+            Event::SettledLate(settle) => self.correct(settle.id, settle.amounts),
             Event::Released { id } => {
-                if self.end_hold(*id).is_none()
-                    && let Some(hold) = self.expired.remove(id)
-                    && hold.period_start == self.period_start
-                {
-                    self.settled = self.settled.minus(hold.amounts);
-                }
+                self.end_hold(*id);
             }
+            Event::ReleasedLate { id } => self.correct(*id, Amounts::ZERO),
             Event::Expired { id, .. } => {
                 if let Some(mut hold) = self.end_hold(*id) {
                     if hold.period_start == self.period_start {
@@ -155,6 +148,15 @@ impl State {
             Event::SessionRevoked { session, until } => {
                 self.revoked.insert(*session, until.as_millis());
             }
+        }
+    }
+
+    /// Replaces the estimate of a hold that had expired.
+    fn correct(&mut self, id: ReservationId, amounts: Amounts) {
+        if let Some(hold) = self.expired.remove(&id)
+            && hold.period_start == self.period_start
+        {
+            self.settled = self.settled.minus(hold.amounts).plus(amounts);
         }
     }
 
