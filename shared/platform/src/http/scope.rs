@@ -73,6 +73,11 @@ impl Scope {
         self.0.request.headers().get(name).ok().flatten()
     }
 
+    /// Whether the client broke the line before the answer began. (While an answer is streamed, only a write tells.)
+    pub fn client_is_gone(&self) -> bool {
+        self.0.request.signal().aborted()
+    }
+
     /// Goes on with work after the answer has left. The runtime gives it up to thirty seconds.
     pub fn wait_until(&self, work: impl Future<Output = ()> + 'static) {
         self.0.context.wait_until(work);
