@@ -102,7 +102,7 @@ function answering(response) {
       for await (const frame of frames) {
         if (response.destroyed) return;
         if (typeof frame === 'number') await sleep(frame);
-        else if (!response.write(frame)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+        else if (!response.write(frame)) await drained(response);
       }
       if (end === 'close') response.end();
       else if (end === 'cut') {
@@ -112,6 +112,13 @@ function answering(response) {
       } else if (!response.destroyed) await once(response, 'close');
     },
   };
+}
+
+/** Waits until more can be written, or nobody reads any more. */
+async function drained(response) {
+  const over = new AbortController();
+  const event = (name) => once(response, name, { signal: over.signal });
+  await Promise.race([event('drain'), event('close')]).finally(() => over.abort());
 }
 
 const data = (value) => `data: ${JSON.stringify(value)}\n\n`;
@@ -131,6 +138,14 @@ export const openai = {
   finish: () => data({ id: 'chatcmpl-upstream', object: 'chat.completion.chunk', created: 1_700_000_000, model: 'upstream', choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }),
   usage: (prompt_tokens, completion_tokens) =>
     data({ id: 'chatcmpl-upstream', object: 'chat.completion.chunk', created: 1_700_000_000, model: 'upstream', choices: [], usage: { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens } }),
+  /** Calls of tools, each in two pieces: its name first, then its arguments. */
+  toolCalls: (calls) =>
+    calls
+      .flatMap(({ id, name, args }, index) => [{ index, id, type: 'function', function: { name, arguments: '' } }, { index, function: { arguments: JSON.stringify(args) } }])
+      .map((call) => openai.delta({ tool_calls: [call] }))
+      .join(''),
+  /** Any piece of any choice, and the end of it. */
+  delta: (delta, { index = 0, finish_reason = null } = {}) => data({ id: 'chatcmpl-upstream', object: 'chat.completion.chunk', created: 1_700_000_000, model: 'upstream', choices: [{ index, delta, finish_reason }] }),
   error: (message = 'The server had an error') => data({ error: { message, type: 'server_error', param: null, code: null } }),
   done: () => 'data: [DONE]\n\n',
 };
@@ -139,13 +154,31 @@ export const openai = {
 export const anthropic = {
   start: (input_tokens) => event('message_start', { message: { id: 'msg_upstream', type: 'message', role: 'assistant', model: 'upstream', content: [], stop_reason: null, usage: { input_tokens, output_tokens: 1 } } }) + event('content_block_start', { index: 0, content_block: { type: 'text', text: '' } }),
   text: (text) => event('content_block_delta', { index: 0, delta: { type: 'text_delta', text } }),
-  finish: (output_tokens) => event('content_block_stop', { index: 0 }) + event('message_delta', { delta: { stop_reason: 'end_turn', stop_sequence: null }, usage: { output_tokens } }) + event('message_stop', {}),
+  finish: (output_tokens, stop_reason = 'end_turn') => event('content_block_stop', { index: 0 }) + event('message_delta', { delta: { stop_reason, stop_sequence: null }, usage: { output_tokens } }) + event('message_stop', {}),
+  /** Calls of tools as blocks after the first, each with its arguments in two pieces. */
+  toolUses: (calls) =>
+    calls
+      .map(({ id, name, args }, at) => {
+        const index = at + 1;
+        const text = JSON.stringify(args);
+        const pieces = [text.slice(0, 4), text.slice(4)].map((partial_json) => event('content_block_delta', { index, delta: { type: 'input_json_delta', partial_json } }));
+        return event('content_block_start', { index, content_block: { type: 'tool_use', id, name, input: {} } }) + pieces.join('') + event('content_block_stop', { index });
+      })
+      .join(''),
+  /** A whole message of these content blocks. */
+  message: (content, { stop_reason = 'end_turn' } = {}) => ({ id: 'msg_upstream', type: 'message', role: 'assistant', model: 'upstream', content, stop_reason, stop_sequence: null, usage: { input_tokens: 11, output_tokens: 7 } }),
   ping: () => event('ping', {}),
   error: (type = 'overloaded_error', message = 'Overloaded') => event('error', { error: { type, message } }),
 };
 
 /** Frames of Gemini's `streamGenerateContent?alt=sse`. */
 export const gemini = {
+  /** A whole response, or a frame of a stream: the parts of each candidate. */
+  response: (candidates) => ({
+    candidates: candidates.map((parts, index) => ({ content: { role: 'model', parts }, finishReason: 'STOP', index })),
+    usageMetadata: { promptTokenCount: 11, candidatesTokenCount: 7, totalTokenCount: 18 },
+  }),
+  frame: (response) => data(response),
   text: (text) => data({ candidates: [{ content: { role: 'model', parts: [{ text }] }, index: 0 }] }),
   finish: (promptTokenCount, candidatesTokenCount) =>
     data({

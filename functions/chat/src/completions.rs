@@ -6,7 +6,7 @@ use tollgate_platform::{
     http::{RawBody, Reply},
     identity::Caller,
 };
-use tollgate_providers::{ChatRequest, InvalidRequest, InvalidRequestKind, ModelRef, Provider};
+use tollgate_providers::{ChatRequest, Endpoint, InvalidRequest, InvalidRequestKind, ModelRef, Provider};
 
 use crate::{
     admission::{Admission, admit},
@@ -39,23 +39,36 @@ pub async fn completions(
     let request = ChatRequest::parse(&body).map_err(|error| invalid(&error))?;
     let model =
         ModelRef::parse(request.model()).map_err(|error| Problem::new(Code::ModelNotFound, error.to_string()))?;
-    if model.provider == Provider::Tollgate {
-        return match admit(&scope, caller, &request, &body).await? {
-            Admission::Replay(reply) => Ok(reply),
-            Admission::Go(hold) => Ok(extractive::answer(&scope, &hold, &request, &model)),
-        };
-    }
-    let endpoint = providers::endpoint(scope.env(), model.provider).ok_or_else(|| providers::not_configured(&model))?;
+    let endpoint = match model.provider {
+        Provider::Tollgate => None,
+        provider => Some(providers::endpoint(scope.env(), provider).ok_or_else(|| providers::not_configured(&model))?),
+    };
     // What the provider has no equivalent for is said before anything is held. OpenAI has an equivalent for everything.
-    if model.provider != Provider::OpenAi {
-        tollgate_providers::encode_request(&request, &model, &endpoint, None).map_err(|error| invalid(&error))?;
+    if let Some(endpoint) = endpoint.as_ref().filter(|_| model.provider != Provider::OpenAi) {
+        tollgate_providers::encode_request(&request, &model, endpoint, None).map_err(|error| invalid(&error))?;
     }
-    match admit(&scope, caller, &request, &body).await? {
-        Admission::Replay(reply) => Ok(reply),
-        Admission::Go(hold) if request.stream() => streamed::answer(&scope, hold, &request, model, &endpoint).await,
-        Admission::Go(hold) => {
-            let (hold, request, model, endpoint) = (&hold, &request, &model, &endpoint);
-            once::answer(&Question { scope: &scope, hold, request, model, endpoint }).await
+    let worker = scope.clone();
+    // What is held must be settled, whatever the client does.
+    scope.outlive(async move { answer(&worker, caller, &request, &body, model, endpoint).await }).await?
+}
+
+/// Reserves, asks and settles.
+async fn answer(
+    scope: &Scope,
+    caller: Caller,
+    request: &ChatRequest,
+    body: &[u8],
+    model: ModelRef,
+    endpoint: Option<Endpoint>,
+) -> Result<Reply, Problem> {
+    match (admit(scope, caller, request, body).await?, endpoint) {
+        (Admission::Replay(reply), _) => Ok(reply),
+        (Admission::Go(hold), None) => Ok(extractive::answer(scope, &hold, request, &model)),
+        (Admission::Go(hold), Some(endpoint)) if request.stream() => {
+            streamed::answer(scope, hold, request, model, &endpoint).await
+        }
+        (Admission::Go(hold), Some(endpoint)) => {
+            once::answer(&Question { scope, hold: &hold, request, model: &model, endpoint: &endpoint }).await
         }
     }
 }

@@ -41,7 +41,7 @@ pub async fn answer(
     endpoint: &Endpoint,
 ) -> Result<Reply, Problem> {
     let question = Question { scope, hold: &hold, request, model: &model, endpoint };
-    let (pieces, pump, readable) = match hold.carry_out(scope, begin(&question)).await {
+    let (pieces, mut pump, readable) = match hold.carry_out(scope, begin(&question)).await {
         Ok(begun) => begun,
         Err(problem) => {
             hold.release(scope, &problem);
@@ -50,6 +50,9 @@ pub async fn answer(
     };
     let reply = hold.with_remaining(Reply::stream(EVENT_STREAM, readable), None);
     let decoder = StreamDecoder::new(request, &model, question.meta());
+    if scope.client_is_gone() {
+        pump.nobody_reads();
+    }
     let later = scope.clone();
     scope.wait_until(async move {
         hold.carry_out(&later, flow(&later, &hold, &model, decoder, pieces, pump)).await;

@@ -43,7 +43,7 @@ pub async fn ready(env: &Env, request_id: RequestId) -> Result<Response, JsValue
 }
 
 async fn check(env: &Env, binding: &str) -> Check {
-    let name = binding.trim_end_matches("_FN").to_ascii_lowercase();
+    let name = binding.trim_end_matches("_FN").to_ascii_lowercase().replace('_', "-");
     let failed = match ask(env, binding).await {
         Ok((200, _)) => None,
         Ok((_, said)) => Some(said),

@@ -4,7 +4,7 @@ use tollgate_domain::{id::ReservationId, meter::IDEMPOTENCY_WINDOW_MS, time::Tim
 use tollgate_platform::meter::Answer;
 use worker::{Result, SqlStorage, SqlStorageValue};
 
-use crate::columns::rows;
+use crate::columns::{number, rows};
 
 /// The largest answer that is kept: SQLite takes rows of 2 MB here.
 pub const MAX_KEPT_ANSWER_BYTES: usize = 1_500_000;
@@ -15,7 +15,8 @@ impl Answers {
     pub fn open(sql: SqlStorage) -> Result<Self> {
         sql.exec(
             "CREATE TABLE IF NOT EXISTS answers (
-               reservation TEXT PRIMARY KEY, at INTEGER NOT NULL, answer TEXT NOT NULL
+               reservation TEXT PRIMARY KEY, at INTEGER NOT NULL, status INTEGER NOT NULL, content_type TEXT NOT NULL,
+               body TEXT NOT NULL, cost_microusd INTEGER
              ) WITHOUT ROWID;
              CREATE INDEX IF NOT EXISTS answers_at ON answers (at);",
             None,
@@ -28,21 +29,31 @@ impl Answers {
         let horizon = at.plus_millis(-IDEMPOTENCY_WINDOW_MS).as_millis();
         self.0.exec("DELETE FROM answers WHERE at < ?", vec![SqlStorageValue::Integer(horizon)])?;
         self.0.exec(
-            "INSERT OR IGNORE INTO answers (reservation, at, answer) VALUES (?, ?, ?)",
+            "INSERT OR IGNORE INTO answers (reservation, at, status, content_type, body, cost_microusd) VALUES (?, ?, ?, ?, ?, ?)",
             vec![
                 reservation.to_string().into(),
                 SqlStorageValue::Integer(at.as_millis()),
-                serde_json::to_string(answer)?.into(),
+                SqlStorageValue::Integer(i64::from(answer.status)),
+                answer.content_type.clone().into(),
+                // As it is, not as JSON: the limit is on what is stored.
+                answer.body.clone().into(),
+                answer.cost_microusd.map_or(SqlStorageValue::Null, number),
             ],
         )?;
         Ok(())
     }
 
     pub fn kept(&self, reservation: ReservationId) -> Result<Option<Answer>> {
-        let query = "SELECT answer FROM answers WHERE reservation = ?";
+        let query = "SELECT status, content_type, body, cost_microusd FROM answers WHERE reservation = ?";
         let Some(row) = rows(&self.0, query, vec![reservation.to_string().into()])?.next() else {
             return Ok(None);
         };
-        row?.json().map(Some)
+        let mut row = row?;
+        Ok(Some(Answer {
+            status: u16::try_from(row.number()?).unwrap_or(200),
+            content_type: row.text()?,
+            body: row.text()?,
+            cost_microusd: row.optional_number()?,
+        }))
     }
 }

@@ -40,6 +40,14 @@ impl Columns {
         self.integer().map(i64::unsigned_abs)
     }
 
+    pub fn optional_number(&mut self) -> Result<Option<u64>> {
+        match self.0.next() {
+            Some(SqlStorageValue::Null) => Ok(None),
+            Some(SqlStorageValue::Integer(value)) => Ok(Some(value.unsigned_abs())),
+            other => Err(unexpected(other.as_ref())),
+        }
+    }
+
     pub fn instant(&mut self) -> Result<Timestamp> {
         self.integer().map(Timestamp::from_millis)
     }

@@ -166,7 +166,8 @@ impl<M: Machine> LedgerStore<M> {
 
     /// Events of some kinds after a row, oldest first, at most `limit`.
     pub fn of_kinds(&self, kinds: &str, after: u64, limit: u32) -> Result<Vec<(u64, Timestamp, M::Event)>> {
-        let query = format!("SELECT seq, at, body FROM ledger WHERE seq > ? AND kind IN ({kinds}) ORDER BY seq LIMIT ?");
+        let query =
+            format!("SELECT seq, at, body FROM ledger WHERE seq > ? AND kind IN ({kinds}) ORDER BY seq LIMIT ?");
         let values = vec![number(after), SqlStorageValue::Integer(i64::from(limit))];
         rows(&self.sql, &query, values)?
             .map(|row| {

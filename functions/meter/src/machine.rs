@@ -80,12 +80,7 @@ impl Machine for PoolState {
         Self::instant(self, command, clock)
     }
 
-    fn carry_out(
-        &mut self,
-        command: &PoolCommand,
-        _: Option<&()>,
-        clock: Timestamp,
-    ) -> (PoolDecision, Vec<PoolEvent>) {
+    fn carry_out(&mut self, command: &PoolCommand, _: Option<&()>, clock: Timestamp) -> (PoolDecision, Vec<PoolEvent>) {
         Self::carry_out(self, command, clock)
     }
 

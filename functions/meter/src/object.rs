@@ -15,7 +15,8 @@ use tollgate_platform::{
 use worker::{Env, Error, Result, SqlStorage, State};
 
 use crate::{
-    answers::Answers, columns::rows, exports::Exports, ledger_store::LedgerStore, machine::Machine, memory::Memory, upkeep::Upkeep,
+    answers::Answers, columns::rows, exports::Exports, ledger_store::LedgerStore, machine::Machine, memory::Memory,
+    upkeep::Upkeep,
 };
 
 /// Rows of one message: below the 128 kB that a queue takes.
@@ -61,7 +62,10 @@ impl<M: Exported> Opened<M> {
         let answers = Answers::open(sql.clone())?;
         let memory = Memory::load(&store)?;
         let exports = Exports::open(&sql)?;
-        sql.exec("CREATE TABLE IF NOT EXISTS owner (id INTEGER PRIMARY KEY CHECK (id = 1), owner TEXT NOT NULL);", None)?;
+        sql.exec(
+            "CREATE TABLE IF NOT EXISTS owner (id INTEGER PRIMARY KEY CHECK (id = 1), owner TEXT NOT NULL);",
+            None,
+        )?;
         let owner = match rows(&sql, "SELECT owner FROM owner", vec![])?.next() {
             Some(row) => Some(row?.json()?),
             None => None,
@@ -255,7 +259,8 @@ impl<M: Exported> Object<M> {
         if compact {
             let mut opened = self.opened()?;
             let before = now.plus_millis(-IDEMPOTENCY_WINDOW_MS);
-            let through = if opened.unexported(1)?.is_empty() { opened.memory.rows() } else { opened.exports.confirmed };
+            let through =
+                if opened.unexported(1)?.is_empty() { opened.memory.rows() } else { opened.exports.confirmed };
             if opened.store.compact(through, before)? {
                 opened.upkeep.compact_again(now);
             }

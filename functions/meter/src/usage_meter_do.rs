@@ -163,7 +163,8 @@ impl Exported for Meter {
     const KINDS: &'static str = "'settled', 'settled_late', 'released_late', 'expired', 'mark_reached'";
 
     fn export(seq: u64, at: Timestamp, event: Event) -> Option<ExportRow> {
-        let outcome = |outcome: &str| UsageDetail { outcome: outcome.into(), estimated: true, ..UsageDetail::default() };
+        let outcome =
+            |outcome: &str| UsageDetail { outcome: outcome.into(), estimated: true, ..UsageDetail::default() };
         Some(match event {
             Event::Settled(settle) => ExportRow::Usage(UsageRow {
                 seq,

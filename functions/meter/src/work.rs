@@ -7,14 +7,13 @@ use tollgate_domain::{
     meter::{Admitted, Command, Decision, Event, Prior, Reserve, State as Meter},
     time::Timestamp,
 };
-use tollgate_platform::meter::{Answer, End, Worked};
+use tollgate_platform::{
+    log,
+    meter::{Answer, End, Worked},
+};
 use worker::{Delay, Result};
 
-use crate::{
-    answers::MAX_KEPT_ANSWER_BYTES,
-    object::Opened,
-    usage_meter_do::UsageMeter,
-};
+use crate::{answers::MAX_KEPT_ANSWER_BYTES, object::Opened, usage_meter_do::UsageMeter};
 
 /// How long a request waits for the answer of another one with the same key.
 const WAIT_FOR_ANSWER: Duration = Duration::from_secs(25);
@@ -63,7 +62,10 @@ impl UsageMeter {
                 let answer = answer.filter(|answer| answer.body.len() <= MAX_KEPT_ANSWER_BYTES);
                 if let Some(answer) = &answer {
                     opened.commit(now)?;
-                    opened.answers.keep(id, now, answer)?;
+                    // One that cannot be kept must not stand in the way of all that comes after it.
+                    if let Err(error) = opened.answers.keep(id, now, answer) {
+                        log::error("usage_meter", &format!("an answer could not be kept: {error}"), None);
+                    }
                 }
                 works.ended(id, answer.as_ref());
             }

@@ -114,13 +114,8 @@ const CSV_HEAD: &str = "at,id,user_id,function,model,requests,tokens,emails,prom
 
 fn csv_row(text: &mut String, row: &UsageLogOut) {
     let numbers = [row.requests, row.tokens, row.emails, row.prompt_tokens, row.completion_tokens];
-    let mut fields = vec![
-        row.at.to_string(),
-        row.id.clone(),
-        row.user_id.clone(),
-        csv_text(&row.function),
-        csv_text(&row.model),
-    ];
+    let mut fields =
+        vec![row.at.to_string(), row.id.clone(), row.user_id.clone(), csv_text(&row.function), csv_text(&row.model)];
     fields.extend(numbers.iter().map(ToString::to_string));
     fields.push(row.estimated.to_string());
     fields.push(row.cost_microusd.map(|cost| cost.to_string()).unwrap_or_default());
@@ -133,8 +128,7 @@ fn csv_row(text: &mut String, row: &UsageLogOut) {
 /// A text as a field (RFC 4180). What a spreadsheet would run as a formula gets an apostrophe: model names are the
 /// client's to choose.
 fn csv_text(text: &str) -> String {
-    let guarded =
-        if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
+    let guarded = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
     if guarded.contains([',', '"', '\r', '\n']) { format!("\"{}\"", guarded.replace('"', "\"\"")) } else { guarded }
 }
 

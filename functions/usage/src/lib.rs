@@ -7,7 +7,6 @@ mod quota;
 mod rows;
 mod span;
 mod summary;
-#[cfg_attr(not(target_arch = "wasm32"), expect(missing_docs, reason = "the macro writes functions without docs"))]
 mod usage_queue;
 
 tollgate_platform::routes! {

@@ -55,7 +55,8 @@ pub async fn logs(scope: Scope, caller: Caller, Query(page): Query<Page>) -> Res
     let copied = usage_reports::logs(&scope, who.scope(), Timestamp::from_millis(0), &before, limit + 1).await?;
     let user = caller.user.to_string();
     let late: HashSet<String> = unexported.iter().filter(|row| row.late).map(|row| row.id.to_string()).collect();
-    let own = unexported.into_iter().filter(|_| who.includes(caller.user)).filter(|row| row.detail.outcome != "released");
+    let own =
+        unexported.into_iter().filter(|_| who.includes(caller.user)).filter(|row| row.detail.outcome != "released");
     let mut data: Vec<UsageLogOut> = own
         .map(|row| UsageLogOut::new(row.id.to_string(), row.at, user.clone(), row.amounts, row.detail))
         .filter(|row| (row.at, row.id.as_str()) < (before.at, before.reservation_id.as_str()))
@@ -93,7 +94,9 @@ mod tests {
         let id = "res_018bcfe5-6800-7707-8707-070707070707";
         let before = parse_cursor(&format!("12.{id}")).unwrap();
         assert_eq!((before.at.as_millis(), before.reservation_id.as_str()), (12, id));
-        for cursor in ["", "12", "12.", "-1.x", &format!("-1.{id}"), &format!("99999999999999999999.{id}"), "1.' OR 1=1"] {
+        for cursor in
+            ["", "12", "12.", "-1.x", &format!("-1.{id}"), &format!("99999999999999999999.{id}"), "1.' OR 1=1"]
+        {
             assert!(parse_cursor(cursor).is_err(), "{cursor}");
         }
     }

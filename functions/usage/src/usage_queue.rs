@@ -46,9 +46,13 @@ async fn queue(batch: MessageBatch<ExportBatch>, env: Env, context: Context) -> 
 /// A word that is lost is no harm: the rows come again and are known.
 async fn confirm(scope: &Scope, name: &str, owner: &Owner, arrived: Vec<(u64, u64)>) {
     let told = if owner.user.is_some() {
-        call(scope.env(), "METER", name, &MeterRequest::Exported(arrived)).await.map(|reply: MeterReply| reply == MeterReply::Done)
+        call(scope.env(), "METER", name, &MeterRequest::Exported(arrived))
+            .await
+            .map(|reply: MeterReply| reply == MeterReply::Done)
     } else {
-        call(scope.env(), "POOL", name, &PoolRequest::Exported(arrived)).await.map(|reply: PoolReply| reply == PoolReply::Done)
+        call(scope.env(), "POOL", name, &PoolRequest::Exported(arrived))
+            .await
+            .map(|reply: PoolReply| reply == PoolReply::Done)
     };
     if !matches!(told, Ok(true)) {
         log::warn("usage_queue", &format!("{name} could not be told that its rows arrived: {told:?}"), Some(scope));

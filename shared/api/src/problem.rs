@@ -404,8 +404,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
     fn quota(used: u64, reserved: u64) -> Problem {
-        let standing =
-            Standing {
+        let standing = Standing {
             meter: MeterName::Requests,
             limit: Some(120),
             ceiling: Some(120),

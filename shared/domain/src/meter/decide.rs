@@ -22,7 +22,9 @@ impl State {
         for event in &events {
             self.apply(at, event);
         }
-        let counted = events.iter().any(|event| matches!(event, Event::Settled(_) | Event::SettledLate(_) | Event::Expired { .. }));
+        let counted = events
+            .iter()
+            .any(|event| matches!(event, Event::Settled(_) | Event::SettledLate(_) | Event::Expired { .. }));
         if counted {
             for event in self.marks_reached(at) {
                 self.apply(at, &event);

@@ -113,11 +113,8 @@ impl PoolState {
             }
             // For those who wait, and a share for later, smaller as the pool drains and as more members draw from it.
             // Nothing for one that has what it needs (the answer to an earlier request was lost).
-            let beside = if more == 0 {
-                0
-            } else {
-                of(ask.waiting).saturating_add(free / (2 * (members + 1))).min(free - more)
-            };
+            let beside =
+                if more == 0 { 0 } else { of(ask.waiting).saturating_add(free / (2 * (members + 1))).min(free - more) };
             set(&mut granted, meter, of(member.granted).max(wanted.saturating_add(beside)));
             set(&mut free_after, meter, free - more - beside);
         }

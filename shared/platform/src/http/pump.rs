@@ -47,6 +47,11 @@ impl Pump {
     /// How long a client may leave a piece untaken.
     pub const PATIENCE: Duration = Duration::from_secs(20);
 
+    /// The client is known to have gone before anything was written: the runtime would keep the first write waiting.
+    pub fn nobody_reads(&mut self) {
+        self.gone = true;
+    }
+
     /// Whether the client is known to be gone.
     pub const fn is_gone(&self) -> bool {
         self.gone

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use axum::extract::FromRequestParts;
+use futures::channel::oneshot;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 use tollgate_api::{Code, FieldError, Problem};
@@ -83,9 +84,28 @@ impl Scope {
         self.0.request.headers().get(name).ok().flatten()
     }
 
+    /// Whether the client broke the line before the answer began. (While an answer is streamed, only a write tells.)
+    pub fn client_is_gone(&self) -> bool {
+        self.0.request.signal().aborted()
+    }
+
     /// Goes on with work after the answer has left. The runtime gives it up to thirty seconds.
     pub fn wait_until(&self, work: impl Future<Output = ()> + 'static) {
         self.0.context.wait_until(work);
+    }
+
+    /// Does work that goes on when the client breaks the line: a connection that is reset ends the request, and with it
+    /// everything that is not waited for in this way.
+    ///
+    /// # Errors
+    /// When the runtime ends the work.
+    pub async fn outlive<T: 'static>(&self, work: impl Future<Output = T> + 'static) -> Result<T, Problem> {
+        let (sender, receiver) = oneshot::channel();
+        self.wait_until(async move {
+            // Nobody waits any more: the work is done all the same.
+            let _ = sender.send(work.await);
+        });
+        receiver.await.map_err(|_| Problem::internal())
     }
 
     /// The client's `Idempotency-Key`.
