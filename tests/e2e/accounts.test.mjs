@@ -36,7 +36,7 @@ const calls = {
   'GET /user/profile': (token) => get(platform, '/user/profile', { token }),
   'PATCH /user/profile': (token) => patch(platform, '/user/profile', { name: 'Somebody' }, { token }),
   'GET /user/trial-status': (token) => get(platform, '/user/trial-status', { token }),
-  'GET /usage/quota': (token) => get(platform, '/usage/quota', { token }),
+  'GET /usage/quota': (token) => get(platform, '/usage/quota?fresh=true', { token }),
   'GET /usage/logs': (token) => get(platform, '/usage/logs', { token }),
   'POST /v1/chat/completions': (token) => chat(platform, token),
 };
@@ -60,7 +60,7 @@ test('a registration answers who one is, and tokens that work at once', async ()
   assert.deepEqual([trial.data.status, trial.data.days_remaining], ['trialing', 7]);
   assert.match(trial.data.trial_ends_at, INSTANT);
   assert.equal(typeof trial.data.message, 'string');
-  const quota = await get(platform, '/usage/quota', { token: answer.data.access_token });
+  const quota = await get(platform, '/usage/quota?fresh=true', { token: answer.data.access_token });
   assert.deepEqual(
     quota.data.data.map(({ meter, limit, used, reserved, remaining, percent, warning }) => ({ meter, limit, used, reserved, remaining, percent, warning })),
     [
@@ -119,7 +119,7 @@ test('every product has its trial', async () => {
   for (const [product, days, meters] of [['agent', 7, ['requests', 'tokens']], ['chat', 7, ['requests', 'tokens']], ['gmail', 14, ['emails']]]) {
     const { access_token: token } = await register(platform, { product });
     assert.equal((await get(platform, '/user/trial-status', { token })).data.days_remaining, days, product);
-    const { data } = await get(platform, '/usage/quota', { token });
+    const { data } = await get(platform, '/usage/quota?fresh=true', { token });
     assert.deepEqual(data.data.map(({ meter }) => meter), meters);
     assert.deepEqual([data.product, data.plan], [product, 'trial']);
   }
