@@ -1,13 +1,17 @@
 //! Reading a request's body: bounded, and with a problem that says what is wrong.
 
+use std::time::Duration;
+
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
+use futures::future::{Either, select};
 use js_sys::Uint8Array;
 use serde::de::DeserializeOwned;
 use tollgate_api::{Code, Problem, Validate, input};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use worker::send::IntoSendFuture;
+use web_sys::ReadableStreamDefaultReader;
+use worker::{Delay, send::IntoSendFuture};
 
 use super::Scope;
 
@@ -60,9 +64,12 @@ fn too_large(limit: usize) -> Problem {
     Problem::new(Code::PayloadTooLarge, format!("The body may have at most {limit} bytes."))
 }
 
-/// How much of a body that is too large is read and thrown away: a client that is still sending when the answer comes
-/// and the line closes sees a broken line instead of the 413.
+/// How much of a body that is too large is read and thrown away before the answer: the runtime closes the line with the
+/// answer, and a client that is still sending would see a broken line instead of the 413.
 const MAX_DISCARDED_BYTES: usize = 32 * 1024 * 1024;
+
+/// How long such a client may pause.
+const DISCARD_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Reads a body of at most `limit` bytes.
 ///
@@ -73,8 +80,13 @@ pub async fn read_bounded(scope: &Scope, limit: usize) -> Result<Bytes, Problem>
     match declared {
         // The declared length is enforced by the runtime: one read will do.
         Some(length) if length <= limit => read_whole(scope).await,
-        Some(length) if length > MAX_DISCARDED_BYTES => Err(too_large(limit)),
-        _ => read_in_pieces(scope, limit).await,
+        Some(_) => {
+            if let Some(reader) = reader(scope) {
+                discard(&reader).await;
+            }
+            Err(too_large(limit))
+        }
+        None => read_in_pieces(scope, limit).await,
     }
 }
 
@@ -89,23 +101,32 @@ async fn read_whole(scope: &Scope) -> Result<Bytes, Problem> {
     Ok(Uint8Array::new(&buffer).to_vec().into())
 }
 
+fn reader(scope: &Scope) -> Option<ReadableStreamDefaultReader> {
+    scope.request().body().map(|stream| stream.get_reader().unchecked_into())
+}
+
 async fn read_in_pieces(scope: &Scope, limit: usize) -> Result<Bytes, Problem> {
-    let Some(stream) = scope.request().body() else {
+    let Some(reader) = reader(scope) else {
         return Ok(Bytes::new());
     };
-    let reader: web_sys::ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
     let mut body = Vec::new();
-    let mut length = 0_usize;
     while let Some(piece) = super::pump::read(&reader).await.map_err(|error| broken(&error))? {
-        length = length.saturating_add(piece.len());
-        if length <= limit {
-            body.extend_from_slice(&piece);
-        } else if length > MAX_DISCARDED_BYTES {
-            drop(reader.cancel());
-            break;
-        } else {
-            body = Vec::new();
+        if body.len() + piece.len() > limit {
+            discard(&reader).await;
+            return Err(too_large(limit));
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body.into())
+}
+
+async fn discard(reader: &ReadableStreamDefaultReader) {
+    let mut length = 0;
+    while length <= MAX_DISCARDED_BYTES {
+        let read = Box::pin(super::pump::read(reader));
+        match select(read, Delay::from(DISCARD_PATIENCE)).await {
+            Either::Left((Ok(Some(piece)), _)) => length += piece.len(),
+            _ => break,
         }
     }
-    if length > limit { Err(too_large(limit)) } else { Ok(body.into()) }
 }
