@@ -79,7 +79,7 @@ for (const [method, path, sound] of BODIES) {
     const head = [['Authorization', `Bearer ${token}`], ['Content-Type', 'application/json']];
     const piece = Buffer.alloc(65_536, 'x');
     const size = 10_000_000;
-    // Declared: refused at once, no need to send it all.
+    // Declared, and then silence: refused without all of it.
     const declared = await rawRequest(platform, { method, path, headers: [...head, ['Content-Length', String(size)]], pieces: [piece] });
     assertProblem(declared, 413, 'payload_too_large');
     // Chunked: refused when it has become too much.

@@ -1,13 +1,17 @@
 //! Reading a request's body: bounded, and with a problem that says what is wrong.
 
+use std::time::Duration;
+
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
+use futures::future::{Either, select};
 use js_sys::Uint8Array;
 use serde::de::DeserializeOwned;
 use tollgate_api::{Code, Problem, Validate, input};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use worker::send::IntoSendFuture;
+use web_sys::ReadableStreamDefaultReader;
+use worker::{Delay, send::IntoSendFuture};
 
 use super::Scope;
 
@@ -60,6 +64,13 @@ fn too_large(limit: usize) -> Problem {
     Problem::new(Code::PayloadTooLarge, format!("The body may have at most {limit} bytes."))
 }
 
+/// How much of a body that is too large is read and thrown away before the answer: the runtime closes the line with the
+/// answer, and a client that is still sending would see a broken line instead of the 413.
+const MAX_DISCARDED_BYTES: usize = 32 * 1024 * 1024;
+
+/// How long such a client may pause.
+const DISCARD_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Reads a body of at most `limit` bytes.
 ///
 /// # Errors
@@ -67,9 +78,14 @@ fn too_large(limit: usize) -> Problem {
 pub async fn read_bounded(scope: &Scope, limit: usize) -> Result<Bytes, Problem> {
     let declared = scope.header("content-length").and_then(|length| length.parse::<usize>().ok());
     match declared {
-        Some(length) if length > limit => Err(too_large(limit)),
         // The declared length is enforced by the runtime: one read will do.
-        Some(_) => read_whole(scope).await,
+        Some(length) if length <= limit => read_whole(scope).await,
+        Some(_) => {
+            if let Some(reader) = reader(scope) {
+                discard(&reader).await;
+            }
+            Err(too_large(limit))
+        }
         None => read_in_pieces(scope, limit).await,
     }
 }
@@ -85,18 +101,32 @@ async fn read_whole(scope: &Scope) -> Result<Bytes, Problem> {
     Ok(Uint8Array::new(&buffer).to_vec().into())
 }
 
+fn reader(scope: &Scope) -> Option<ReadableStreamDefaultReader> {
+    scope.request().body().map(|stream| stream.get_reader().unchecked_into())
+}
+
 async fn read_in_pieces(scope: &Scope, limit: usize) -> Result<Bytes, Problem> {
-    let Some(stream) = scope.request().body() else {
+    let Some(reader) = reader(scope) else {
         return Ok(Bytes::new());
     };
-    let reader: web_sys::ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
     let mut body = Vec::new();
     while let Some(piece) = super::pump::read(&reader).await.map_err(|error| broken(&error))? {
         if body.len() + piece.len() > limit {
-            drop(reader.cancel());
+            discard(&reader).await;
             return Err(too_large(limit));
         }
         body.extend_from_slice(&piece);
     }
     Ok(body.into())
+}
+
+async fn discard(reader: &ReadableStreamDefaultReader) {
+    let mut length = 0;
+    while length <= MAX_DISCARDED_BYTES {
+        let read = Box::pin(super::pump::read(reader));
+        match select(read, Delay::from(DISCARD_PATIENCE)).await {
+            Either::Left((Ok(Some(piece)), _)) => length += piece.len(),
+            _ => break,
+        }
+    }
 }
