@@ -11,8 +11,8 @@ use worker::{Context, Env, MessageBatch, MessageExt, Result, event};
 
 /// Writes each message's rows; one that cannot be written comes again, and its ledger waits.
 #[event(queue)]
-async fn queue(batch: MessageBatch<ExportBatch>, env: Env, context: Context) -> Result<()> {
-    let scope = match Scope::background(env, context) {
+async fn queue(batch: MessageBatch<ExportBatch>, env: Env, _: Context) -> Result<()> {
+    let scope = match Scope::background(env) {
         Ok(scope) => scope,
         Err(error) => {
             log::error("usage_queue", &format!("{error:?}"), None);

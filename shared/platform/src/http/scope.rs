@@ -20,7 +20,8 @@ pub struct Scope(SendWrapper<Rc<Inner>>);
 struct Inner {
     request: web_sys::Request,
     env: Env,
-    context: Context,
+    /// None in the background, where everything is waited for.
+    context: Option<Context>,
     settings: Rc<Settings>,
     request_id: RequestId,
     cost: Rc<Cost>,
@@ -35,6 +36,7 @@ impl Scope {
         request_id: RequestId,
         cost: Rc<Cost>,
     ) -> Self {
+        let context = Some(context);
         Self(SendWrapper::new(Rc::new(Inner { request, env, context, settings, request_id, cost })))
     }
 
@@ -42,11 +44,12 @@ impl Scope {
     ///
     /// # Errors
     /// When the runtime cannot make an empty request.
-    pub fn background(env: Env, context: Context) -> Result<Self, wasm_bindgen::JsValue> {
+    pub fn background(env: Env) -> Result<Self, wasm_bindgen::JsValue> {
         let settings = Settings::of(&env);
         let request_id = RequestId::new(clock::now(&settings), crate::random::entropy().unwrap_or_default());
         let request = web_sys::Request::new_with_str("https://background/")?;
-        Ok(Self::new(request, env, context, settings, request_id, Rc::new(Cost::default())))
+        let cost = Rc::new(Cost::default());
+        Ok(Self(SendWrapper::new(Rc::new(Inner { request, env, context: None, settings, request_id, cost }))))
     }
 
     /// The request as the runtime gave it.
@@ -91,7 +94,10 @@ impl Scope {
 
     /// Goes on with work after the answer has left. The runtime gives it up to thirty seconds.
     pub fn wait_until(&self, work: impl Future<Output = ()> + 'static) {
-        self.0.context.wait_until(work);
+        match &self.0.context {
+            Some(context) => context.wait_until(work),
+            None => wasm_bindgen_futures::spawn_local(work),
+        }
     }
 
     /// Does work that goes on when the client breaks the line: a connection that is reset ends the request, and with it

@@ -60,6 +60,14 @@ impl From<StoreError> for Problem {
     }
 }
 
+/// The shards that have a binding: `DB_0` and on.
+pub fn shards(scope: &Scope) -> impl Iterator<Item = Shard> {
+    (0..).map_while(|number| {
+        let bound = js_sys::Reflect::get(scope.env(), &JsValue::from_str(&format!("DB_{number}")));
+        Shard::new(number).filter(|_| bound.is_ok_and(|value| !value.is_undefined()))
+    })
+}
+
 /// One database with the request that uses it.
 pub(super) struct Database<'a> {
     scope: &'a Scope,

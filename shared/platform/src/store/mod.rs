@@ -13,7 +13,7 @@ mod usage_export;
 pub mod usage_reports;
 
 pub use accounts::{AccountRow, NewAccount, ProfileRow, profile, register, rename};
-pub use database::{Param, Statement, StoreError, TenantDb};
+pub use database::{Param, Statement, StoreError, TenantDb, shards};
 pub use sessions::{NewSession, SessionRow, end_session, open_session, rotate, session};
 pub use subscriptions::{SubscriptionRow, subscription};
 pub use usage_export::write_export;

@@ -1,0 +1,83 @@
+//! Which job runs when.
+
+use serde::Serialize;
+use tollgate_platform::{Scope, log};
+
+use crate::roll_up;
+
+/// A job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Job {
+    /// Adds up usage by the hour.
+    RollUpUsage,
+    /// The same from scratch: by hand only, after rows were changed by hand.
+    RebuildUsage,
+}
+
+/// What a run did.
+#[derive(Debug, Serialize, PartialEq, Eq)]
+pub struct Run {
+    /// Which job.
+    pub job: &'static str,
+    /// Whether it did what it had to.
+    pub ok: bool,
+    /// How many things it did.
+    pub done: u32,
+    /// Whether there is more for the next run.
+    pub more: bool,
+}
+
+impl Job {
+    /// The job of a cron expression, or of a name.
+    pub fn of(cron: &str) -> Option<Self> {
+        match cron {
+            "5 * * * *" | "roll_up_usage" => Some(Self::RollUpUsage),
+            "rebuild_usage" => Some(Self::RebuildUsage),
+            _ => None,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::RollUpUsage => "roll_up_usage",
+            Self::RebuildUsage => "rebuild_usage",
+        }
+    }
+
+    /// Runs it and says what it did.
+    pub async fn run(self, scope: &Scope) -> Run {
+        let outcome = match self {
+            Self::RollUpUsage => roll_up::run(scope).await,
+            Self::RebuildUsage => match roll_up::forget(scope).await {
+                Ok(()) => roll_up::run(scope).await,
+                Err(error) => Err(error),
+            },
+        };
+        let run = match outcome {
+            Ok((done, more)) => Run { job: self.name(), ok: true, done, more },
+            Err(_) => Run { job: self.name(), ok: false, done: 0, more: true },
+        };
+        if !run.ok {
+            log::error("cron", &format!("{} failed and comes again", run.job), Some(scope));
+        }
+        run
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Job;
+
+    /// Every expression that the runtime is told has its job.
+    #[test]
+    fn the_schedule_and_the_jobs_agree() {
+        let config = include_str!("../wrangler.toml");
+        let line = config.lines().find(|line| line.starts_with("crons = ")).unwrap();
+        let crons: Vec<&str> = line.split('"').skip(1).step_by(2).collect();
+        assert!(!crons.is_empty());
+        for cron in crons {
+            assert!(Job::of(cron).is_some(), "{cron}");
+        }
+        assert_eq!(Job::of("* * * * *"), None);
+    }
+}
