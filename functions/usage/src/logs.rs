@@ -24,7 +24,7 @@ pub struct Page {
 
 /// What was used, newest first: one row for each settled reservation.
 #[utoipa::path(get, path = "/usage/logs", tag = "usage", security(("bearer" = [])),
-    params(("limit" = Option<u32>, Query, description = "1 to 100, 20 when left out"), ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before")),
+    params(("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100, 20 when left out"), ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before")),
     responses((status = 200, body = PageOut<UsageLogOut>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 503, body = Problem)))]
 #[worker::send]
 pub async fn logs(scope: Scope, caller: Caller, Query(page): Query<Page>) -> Result<Reply, Problem> {
