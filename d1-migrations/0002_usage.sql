@@ -68,3 +68,6 @@ CREATE TABLE quota_marks (
   quota     INTEGER NOT NULL,
   PRIMARY KEY (tenant_id, owner, seq)
 ) STRICT, WITHOUT ROWID;
+
+-- Limits of a contract of its own, as JSON ({"requests":{"hard":1000},"tokens":"unlimited"}); NULL: the catalogue's.
+ALTER TABLE subscriptions ADD COLUMN limits TEXT;

@@ -2,7 +2,7 @@
 //
 //   npm test                          all steps
 //   npm test -- --only "host tests"   the steps whose name contains this (several: comma-separated)
-//   npm test -- --only end-to-end tests/e2e/usage.test.mjs
+//   npm test -- --only end-to-end tests/e2e/limits.test.mjs
 import { parseArgs } from 'node:util';
 import { continueOnNode24 } from './lib/node24.mjs';
 import { bold, runMain, say } from './lib/report.mjs';

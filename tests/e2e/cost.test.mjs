@@ -108,11 +108,13 @@ test('an authenticated read is one D1 statement that reads few rows, however man
   assert.deepEqual(later, profile);
 });
 
-test('usage is read from the meter alone', async () => {
+test('usage takes one call of the meter, and the log one statement beside it', async () => {
   const user = await register(platform);
-  for (const path of ['/usage/quota', '/usage/logs']) {
-    assert.deepEqual(await costOf(await get(platform, path, { token: user.access_token })), { ...NOTHING, durable_object_calls: 1 }, path);
-  }
+  const quota = await costOf(await get(platform, '/usage/quota?fresh=true', { token: user.access_token }));
+  assert.deepEqual(quota, { ...NOTHING, durable_object_calls: 1 });
+  const log = await costOf(await get(platform, '/usage/logs', { token: user.access_token }));
+  assert.deepEqual({ ...log, d1_rows_read: 0 }, { ...NOTHING, durable_object_calls: 1, d1_statements: 1 });
+  assert.ok(log.d1_rows_read <= 2, `${log.d1_rows_read} rows for an empty log`);
 });
 
 test('registration and sign-in take few statements, however many users there are', async () => {

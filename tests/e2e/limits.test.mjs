@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import OpenAI from 'openai';
 import { assertProblem, chat, get, post, register } from '../harness/http.mjs';
 import { withPlatform } from '../harness/platform.mjs';
 import { openai, startUpstream } from '../harness/upstream.mjs';
@@ -74,6 +75,13 @@ test('of 1,000 concurrent requests of a new trial user exactly 120 are answered,
       assert.equal(problem.remaining, 0);
       assert.equal(problem.used + problem.reserved, TRIAL_REQUESTS);
     }
+  });
+  await t.test('the official client says so at once and does not wait for the next period', async () => {
+    const client = new OpenAI({ apiKey: user.access_token, baseURL: `${platform.url}/v1`, maxRetries: 5 });
+    let sent = 0;
+    const counting = client.withOptions({ fetch: (...args) => ((sent += 1), fetch(...args)) });
+    await assert.rejects(counting.chat.completions.create({ model: 'openai/small', messages: [{ role: 'user', content: 'Hi' }] }), ({ status, code }) => status === 429 && code === 'quota_exceeded');
+    assert.equal(sent, 1);
   });
   await t.test('each answer is one request id, and each counts once in the log', async () => {
     await settledQuota(platform, user.access_token);

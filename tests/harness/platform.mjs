@@ -29,7 +29,7 @@ const START_TIMEOUT_MS = 60_000;
  * @property {() => number} workerdPid the runtime that runs now
  * @property {string[]} log            every line printed so far, over restarts
  * @property {() => Promise<void>} stop       ends it and removes its state
- * @property {(options?: {env?: Record<string, string>}) => Promise<void>} restart  same port, same state; `env` is added
+ * @property {(options?: {env?: Record<string, string>, whileStopped?: () => void | Promise<void>}) => Promise<void>} restart  same port, same state; `env` is added
  * @property {() => Promise<{ms: number}>} killWorkerd  kills the runtime with -9 and resolves when it is back
  * @property {(pattern: RegExp, timeoutMs?: number) => Promise<string>} waitForLog  the first line that matches, past ones too
  * @property {() => void} assertNoPanic  throws when a function panicked or the runtime ended by itself
@@ -100,10 +100,11 @@ export async function withPlatform({ env = {}, stateDir, port, test } = {}) {
     log,
     workerdPid: () => running.workerdPid,
     stop,
-    async restart({ env: more = {} } = {}) {
+    async restart({ env: more = {}, whileStopped } = {}) {
       settings = { ...settings, ...more };
       const samePort = running.port;
       await end(running);
+      await whileStopped?.();
       running = await start(samePort);
     },
     async killWorkerd() {

@@ -112,7 +112,7 @@ async function install(tool) {
     const args = ['install', '--debug', '--root', staging, '--version', tool.version, '--no-track', tool.name, '--bin', tool.program];
     const env = { ...process.env, CARGO_PROFILE_DEV_DEBUG: '0', CARGO_TARGET_DIR: buildDir, CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS: 'fallback' };
     delete env.RUSTFLAGS; // flags meant for the platform's own code
-    const hint = 'cargo must reach its registry (https://index.crates.io, or the mirror in ~/.cargo/config.toml).';
+    const hint = 'cargo must reach its registry (or the mirror in your cargo configuration).';
     const title = `Installing ${tool.name} ${tool.version}`;
     const digest = (output) => cargoMessages(lastLines(output));
     try {

@@ -34,7 +34,7 @@ pub struct Page {
 /// themselves. One's own rows are there at once, those of others within seconds.
 #[utoipa::path(get, path = "/usage/logs", tag = "usage", security(("bearer" = [])),
     params(
-        ("limit" = Option<u32>, Query, description = "1 to 100, 20 when left out"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100, 20 when left out"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
         ("user_id" = Option<String>, Query, description = "One user of the team only"),
     ),

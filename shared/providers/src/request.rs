@@ -180,7 +180,7 @@ const MESSAGE_TOKENS: u64 = 4;
 const ANSWER_OPENING_TOKENS: u64 = 3;
 
 fn estimate_prompt(messages: &[Message], members: &Members) -> u64 {
-    let definitions: u64 = ["tools", "functions", "response_format"]
+    let definitions: u64 = ["tools", "functions", "response_format", "prediction"]
         .iter()
         .filter_map(|name| members.get(name))
         .map(tokens::estimate)

@@ -69,6 +69,9 @@ pub fn no_content() -> Reply {
     Reply(response)
 }
 
+/// A wait that a client may sit out by itself.
+const LONGEST_WAIT_SECONDS: u64 = 60;
+
 /// What browsers may read of an answer. The API takes bearer tokens, never cookies, so any origin may call it.
 const EXPOSED_HEADERS: &str = "X-Request-Id, X-Tollgate-Cost-Microusd, X-Tollgate-Requests-Remaining, \
      X-Tollgate-Tokens-Remaining, Retry-After, RateLimit, RateLimit-Policy, Idempotent-Replayed";
@@ -92,6 +95,10 @@ pub fn problem(problem: &Problem, request_id: RequestId, openai: bool) -> Result
     }
     if let Some(seconds) = problem.retry_after_seconds {
         headers.set("retry-after", &seconds.to_string())?;
+        // Official clients retry a 429 by themselves, and some wait as long as they are told: days, when a quota is used up.
+        if seconds > LONGEST_WAIT_SECONDS {
+            headers.set("x-should-retry", "false")?;
+        }
     }
     if let Some(limit) = problem.limit {
         let (name, window) = match problem.meter {

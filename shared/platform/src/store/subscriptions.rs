@@ -4,7 +4,7 @@ use serde::Deserialize;
 use tollgate_domain::{
     catalogue::{Plan, Product, limits},
     id::{SessionId, TenantId, UserId},
-    meter::{Entitlement, Terms},
+    meter::{Entitlement, Limits, Terms},
     time::Timestamp,
     trial::Trial,
 };
@@ -17,7 +17,7 @@ pub const STATEMENTS: &[Statement] = &[SUBSCRIPTION];
 
 const SUBSCRIPTION: Statement = Statement {
     name: "subscriptions.subscription",
-    sql: "SELECT b.plan, b.version, b.anchor_at, b.trial_started_at, b.trial_ends_at, \
+    sql: "SELECT b.plan, b.version, b.anchor_at, b.trial_started_at, b.trial_ends_at, b.limits, \
                  CASE WHEN s.session_id IS NOT NULL AND s.revoked_at IS NULL THEN 1 ELSE 0 END AS session_stands \
           FROM subscriptions b \
           LEFT JOIN sessions s ON s.tenant_id = ?1 AND s.session_id = ?4 AND s.user_id = ?2 \
@@ -38,6 +38,8 @@ pub struct SubscriptionRow {
     pub trial_started_at: Option<i64>,
     /// Milliseconds.
     pub trial_ends_at: Option<i64>,
+    /// Limits that were agreed on beside the catalogue's, as JSON.
+    pub limits: Option<String>,
     /// 1 while the session that asks stands.
     pub session_stands: i64,
 }
@@ -47,6 +49,11 @@ impl SubscriptionRow {
     pub fn trial(&self) -> Option<Trial> {
         let (start, end) = (self.trial_started_at?, self.trial_ends_at?);
         Some(Trial { started_at: Timestamp::from_millis(start), ends_at: Timestamp::from_millis(end) })
+    }
+
+    /// The limits of a contract of its own. Those that cannot be read do not count: the plan's then do.
+    fn agreed_limits(&self) -> Option<Limits> {
+        serde_json::from_str(self.limits.as_deref()?).ok()
     }
 
     /// What is pushed to the meter; `None` when the catalogue does not know the plan.
@@ -60,7 +67,7 @@ impl SubscriptionRow {
             version: self.version.unsigned_abs(),
             product,
             plan,
-            limits: limits(product, plan)?,
+            limits: self.agreed_limits().or_else(|| limits(product, plan))?,
             terms,
             pooled: plan.is_pooled(),
             rate: None,

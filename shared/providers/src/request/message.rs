@@ -26,6 +26,8 @@ pub(crate) struct Message {
     pub(crate) tool_calls: Vec<ToolCall>,
     /// For [`Role::Tool`]: the call this is the result of.
     pub(crate) tool_call_id: Option<String>,
+    /// Text in members that only OpenAI knows (`name`, `function_call`, …): it is passed on, so it counts.
+    rest: TextTally,
 }
 
 /// One part of a message's content; a plain string is one part.
@@ -54,7 +56,7 @@ impl Message {
     pub(super) fn tokens_estimate(&self) -> u64 {
         const IMAGE_TOKENS: u64 = 1_000;
         const LOW_DETAIL_IMAGE_TOKENS: u64 = 85;
-        let mut text = TextTally::default();
+        let mut text = self.rest;
         let mut other = 0;
         for part in &self.parts {
             match part {
@@ -114,7 +116,19 @@ fn read_message(message: Value, at: &str) -> Result<Message, InvalidRequest> {
         None | Some(Value::Null) => return Err(InvalidRequest::missing(format!("{at}.content"))),
         Some(content) => read_content(content, &format!("{at}.content"))?,
     };
-    Ok(Message { role, parts, tool_calls, tool_call_id })
+    let mut rest = TextTally::default();
+    message.values().for_each(|value| add_strings(value, &mut rest));
+    Ok(Message { role, parts, tool_calls, tool_call_id, rest })
+}
+
+/// Every text inside a value.
+fn add_strings(value: &Value, tally: &mut TextTally) {
+    match value {
+        Value::String(text) => tally.add(text),
+        Value::Array(items) => items.iter().for_each(|item| add_strings(item, tally)),
+        Value::Object(members) => members.values().for_each(|member| add_strings(member, tally)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 fn read_content(content: Value, at: &str) -> Result<Vec<Part>, InvalidRequest> {

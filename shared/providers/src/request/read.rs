@@ -8,10 +8,14 @@ use crate::members::Members;
 pub(super) fn value(members: &Members, name: &str) -> Result<Option<Value>, InvalidRequest> {
     match members.get(name) {
         None | Some("null") => Ok(None),
-        // The text was checked as JSON before; what can fail here is only nesting beyond serde_json's limit of 128.
-        Some(raw) => {
-            serde_json::from_str(raw).map(Some).map_err(|_| InvalidRequest::out_of_range(name, "nested less deeply"))
-        }
+        // The text was checked as JSON before; what can fail here is nesting beyond serde_json's limit of 128, and what
+        // JSON's grammar allows but no value can hold.
+        Some(raw) => serde_json::from_str(raw).map(Some).map_err(|error| {
+            let too_deep = error.to_string().contains("recursion limit");
+            let wanted =
+                if too_deep { "nested less deeply" } else { "without lone surrogates and numbers beyond 64 bits" };
+            InvalidRequest::out_of_range(name, wanted)
+        }),
     }
 }
 

@@ -167,6 +167,21 @@ fn prompts_are_estimated_from_their_parts() {
     let call =
         json!({"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "ffff", "arguments": "{}  "}}]});
     assert_eq!(estimate(json!({"messages": [call]})), 3 + 4 + 2);
+    // What only OpenAI knows is passed on, so it counts: a prompt cannot hide in a name.
+    let text = "x".repeat(4_000);
+    for hidden in [json!({"name": text}), json!({"function_call": {"arguments": text}}), json!({"refusal": [text]})] {
+        let mut message = json!({"role": "assistant", "content": null});
+        message.as_object_mut().unwrap().extend(hidden.as_object().unwrap().clone());
+        assert_eq!(estimate(json!({"messages": [message]})), 1_007, "{hidden}");
+    }
+    assert!(estimate(json!({"prediction": {"type": "content", "content": text}})) > 1_000);
+}
+
+#[test]
+fn what_no_value_can_hold_is_not_called_too_deep() {
+    let raw = r#"{"model":"m","messages":[{"role":"user","content":"\ud800"}]}"#;
+    let message = ChatRequest::parse(raw.as_bytes()).unwrap_err().message;
+    assert!(message.contains("lone surrogates"), "{message}");
 }
 
 #[test]

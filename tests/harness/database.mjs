@@ -1,0 +1,25 @@
+// The platform's own database, opened while the platform is stopped: for states that no call can bring about yet.
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+/**
+ * Works on the first shard's database. The platform must not be running on it.
+ *
+ * @template T
+ * @param {string} stateDir
+ * @param {(database: DatabaseSync) => T} work
+ * @returns {T}
+ */
+export function withDatabase(stateDir, work) {
+  const folder = join(stateDir, 'd1', 'miniflare-D1DatabaseObject');
+  const files = readdirSync(folder).filter((name) => name.endsWith('.sqlite') && name !== 'metadata.sqlite');
+  assert.equal(files.length, 1, `one database in ${folder}: ${files}`);
+  const database = new DatabaseSync(join(folder, files[0]));
+  try {
+    return work(database);
+  } finally {
+    database.close();
+  }
+}
