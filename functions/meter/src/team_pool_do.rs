@@ -24,12 +24,15 @@ use crate::object::{ExportRow, Exported, Object};
 /// Members that are asked at once for what they hold idle.
 const RECALLS_AT_ONCE: usize = 16;
 
+/// What a member answers when it is recalled; `None` when it cannot be reached, or has nothing of this period.
+type Recall = Shared<LocalBoxFuture<'static, Option<Report>>>;
+
 /// One team's pool for one product. See `docs/METERING.md`.
 #[durable_object(alarm)]
 pub struct TeamPool {
     object: Object<PoolState>,
     /// Recalls that are on their way, by member: others who need the same wait for the same answer.
-    recalls: RefCell<Vec<(UserId, Shared<LocalBoxFuture<'static, Option<Report>>>)>>,
+    recalls: RefCell<Vec<(UserId, Recall)>>,
 }
 
 impl DurableObject for TeamPool {
@@ -118,7 +121,7 @@ impl TeamPool {
     }
 
     /// Asks a member for what it holds idle, together with others who ask the same at the moment.
-    fn recall(&self, member: UserId) -> Result<Shared<LocalBoxFuture<'static, Option<Report>>>> {
+    fn recall(&self, member: UserId) -> Result<Recall> {
         let mut recalls = self.recalls.borrow_mut();
         recalls.retain(|(_, recall)| recall.peek().is_none());
         if let Some((_, recall)) = recalls.iter().find(|(id, _)| *id == member) {

@@ -29,7 +29,7 @@ impl Who {
     /// 400 for an id that is none, 403 when a member asks for somebody else.
     pub fn of(caller: &Caller, user_id: Option<&str>) -> Result<Self, Problem> {
         let asked = user_id
-            .map(|id| id.parse::<UserId>())
+            .map(str::parse::<UserId>)
             .transpose()
             .map_err(|_| Problem::new(Code::BadRequest, "user_id is not the id of a user."))?;
         let user = match (caller.role, asked) {

@@ -75,7 +75,9 @@ impl PoolState {
         // The report first: what it gives back can be leased again. Only then is a copy of the pool needed.
         let reported = (!events.is_empty()).then(|| {
             let mut reported = self.clone();
-            events.iter().for_each(|event| reported.apply(now, event));
+            for event in &events {
+                reported.apply(now, event);
+            }
             reported
         });
         let decision = reported.as_ref().unwrap_or(self).lease(entitlement, ask, now);

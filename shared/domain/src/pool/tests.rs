@@ -350,7 +350,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn pick<T: Clone>(list: &mut Vec<T>, which: &prop::sample::Index, keep: bool) -> Option<T> {
+fn pick<T: Clone>(list: &mut Vec<T>, which: prop::sample::Index, keep: bool) -> Option<T> {
     if list.is_empty() {
         return None;
     }
@@ -372,7 +372,7 @@ proptest! {
                 Step::End { seat, which, part } => {
                     let clock = team.clock;
                     let seat = &mut team.seats[seat];
-                    if let Some((id, amount)) = pick(&mut seat.open, &which, false) {
+                    if let Some((id, amount)) = pick(&mut seat.open, which, false) {
                         let command = if part == 0 { Command::Release(id) } else {
                             Command::Settle(Settle { id, amounts: requests(amount.min(part)), detail: UsageDetail::default() })
                         };
@@ -388,22 +388,22 @@ proptest! {
                     team.reports.push((user(seat), report));
                 }
                 Step::DeliverAsk { which, keep } => {
-                    if let Some(ask) = pick(&mut team.asks, &which, keep) { team.deliver_ask(ask); }
+                    if let Some(ask) = pick(&mut team.asks, which, keep) { team.deliver_ask(ask); }
                 }
                 Step::DeliverReport { which, keep } => {
-                    if let Some((member, report)) = pick(&mut team.reports, &which, keep) {
+                    if let Some((member, report)) = pick(&mut team.reports, which, keep) {
                         team.tell_pool(&PoolCommand::Report(member, report));
                     }
                 }
                 Step::DeliverLease { which, keep } => {
-                    if let Some((seat, grant)) = pick(&mut team.leases, &which, keep) {
+                    if let Some((seat, grant)) = pick(&mut team.leases, which, keep) {
                         let clock = team.clock;
                         team.seats[seat].run(&Command::Lease(grant), clock);
                     }
                 }
                 Step::Lose { which } => {
-                    pick(&mut team.asks, &which, false);
-                    pick(&mut team.leases, &which, false);
+                    pick(&mut team.asks, which, false);
+                    pick(&mut team.leases, which, false);
                 }
                 Step::ReturnIdle { seat } => {
                     let clock = team.clock;
