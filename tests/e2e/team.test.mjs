@@ -72,7 +72,7 @@ test('5,000 requests of 50 members, 64 at a time, against a pool of 1,000: exact
     const rows = await eventually('1,000 rows', async () => {
       const all = await logs(platform, owner.access_token);
       return all.length >= POOL && all;
-    }, 30_000);
+    }, 60_000);
     assert.deepEqual(new Set(rows.map(({ request_id: id }) => id)), new Set(answered));
     const own = await logs(platform, members[3].access_token);
     assert.deepEqual([...new Set(own.map(({ user_id: id }) => id))], [members[3].user.id]);
@@ -107,7 +107,7 @@ test('the same while workerd is killed five times: nothing answered is lost, not
     const expired = all.filter(({ outcome }) => outcome === 'expired').length;
     // An answer whose settle died with the runtime is among the expired, without its request's id.
     return answered.filter((id) => !known.has(id)).length <= expired && all;
-  }, 30_000);
+  }, 60_000);
   assert.ok(rows.length >= answered.length, `${rows.length} rows for ${answered.length} answers`);
   assert.ok(rows.length <= POOL, `${rows.length} admitted of ${POOL}`);
   await assertLedgersAreSound(platform, members);

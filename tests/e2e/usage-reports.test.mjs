@@ -22,7 +22,7 @@ const read = async (path, user) => {
 /** Access tokens live 15 minutes, also when the clock jumps. */
 const signInAgain = async (who) => Object.assign(who, (await post(platform, '/auth/login', { email: who.email, password: who.password })).data);
 /** Waits until the analytics copy has that many rows of the user. */
-const copied = (user, rows) => eventually(`${rows} rows in the copy`, async () => (await read('/usage/summary', user)).data.total.requests === rows, 20_000);
+const copied = (user, rows) => eventually(`${rows} rows in the copy`, async () => (await read('/usage/summary', user)).data.total.requests === rows, 40_000);
 
 const user = await register(platform);
 for (let n = 0; n < 3; n++) assert.equal((await ask(user, 'gpt-4o-mini')).status, 200);
@@ -35,7 +35,7 @@ test('the quota is read from a copy that says how old it is', async () => {
   const copy = await eventually('the copy has all five', async () => {
     const answer = await read('/usage/quota', user);
     return answer.data.data.find(({ meter }) => meter === 'requests').used === 5 && (await costOf(answer)).durable_object_calls === 0 && answer;
-  }, 20_000);
+  }, 40_000);
   const fresh = await read('/usage/quota?fresh=true', user);
   assert.deepEqual(copy.data.data, fresh.data.data);
   assert.ok(copy.data.as_of <= fresh.data.as_of);
@@ -114,7 +114,7 @@ test('while the database takes no rows nothing is lost, and all of them arrive a
   const rename = (from, to) => ({ whileStopped: () => withDatabase(platform.stateDir, (database) => database.exec(`ALTER TABLE ${from} RENAME TO ${to}`)) });
   await platform.restart(rename('usage_events', 'usage_events_away'));
   for (let n = 0; n < 7; n++) assert.equal((await ask(busy, 'gpt-4o-mini')).status, 200);
-  await platform.waitForLog(/usage_export/, 20_000);
+  await platform.waitForLog(/usage_export/, 40_000);
   assert.equal((await quota(platform, busy.access_token)).requests.used, 7);
   await platform.restart(rename('usage_events_away', 'usage_events'));
   // The next request wakes the meter; rows that were not confirmed are sent again.

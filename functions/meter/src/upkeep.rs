@@ -4,9 +4,9 @@
 
 use tollgate_domain::time::Timestamp;
 
-/// How long news waits before it is copied to KV and to the queue: so that a busy user is copied once in a while, not
-/// once a request, and KV is written less than once a second for each key.
-const COPY_AFTER_MS: i64 = 2_000;
+/// How long news waits before it is copied to KV and to the queue: a copy costs four times what a request costs, so a user
+/// is copied once in a while, not once a request; and KV takes one write a second for each key.
+const COPY_AFTER_MS: i64 = 10_000;
 
 /// How long a lease may lie idle before it goes back to the team.
 const RETURN_AFTER_MS: i64 = 10_000;
@@ -85,21 +85,21 @@ mod tests {
         let mut upkeep = Upkeep::default();
         assert_eq!(upkeep.alarm([]), None);
         upkeep.news(at(0));
-        assert_eq!(upkeep.alarm([Some(at(600_000))]), Some(at(2_000)));
+        assert_eq!(upkeep.alarm([Some(at(600_000))]), Some(at(COPY_AFTER_MS)));
         upkeep.news(at(500));
         assert_eq!(upkeep.alarm([Some(at(600_500))]), None);
         // Something that comes earlier moves it.
         assert_eq!(upkeep.alarm([Some(at(1_000))]), Some(at(1_000)));
         upkeep.fired();
         assert!(!upkeep.take_copy(at(1_000)));
-        assert_eq!(upkeep.alarm([None]), Some(at(2_000)));
+        assert_eq!(upkeep.alarm([None]), Some(at(COPY_AFTER_MS)));
     }
 
     #[test]
     fn each_duty_comes_when_it_is_due_and_once() {
         let mut upkeep = Upkeep::default();
         upkeep.news(at(0));
-        assert!(upkeep.take_copy(at(2_000)) && !upkeep.take_copy(at(2_000)));
+        assert!(upkeep.take_copy(at(COPY_AFTER_MS)) && !upkeep.take_copy(at(COPY_AFTER_MS)));
         assert!(!upkeep.take_compaction(at(COMPACT_AFTER_MS - 1)));
         assert!(upkeep.take_compaction(at(COMPACT_AFTER_MS)) && !upkeep.take_compaction(at(COMPACT_AFTER_MS)));
         assert_eq!(upkeep.alarm([]), None, "an idle object sleeps");
