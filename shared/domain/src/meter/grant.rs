@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::MeterName;
+use super::{Amounts, Limits, MeterName};
 use crate::{
     id::GrantId,
     time::{Timestamp, millis},
@@ -117,6 +117,14 @@ impl Grants {
             let returned = back.min(held.drawn);
             held.drawn -= returned;
             back -= returned;
+        }
+    }
+
+    /// Covers what was used beyond a plan's own amounts, on every meter.
+    pub fn cover_beyond(&mut self, limits: &Limits, settled: &Amounts, now: Timestamp) {
+        for meter in MeterName::ALL {
+            let included = limits.get(meter).included().unwrap_or(u64::MAX);
+            self.cover(meter, settled.get(meter).saturating_sub(included), now);
         }
     }
 

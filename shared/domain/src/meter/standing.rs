@@ -55,6 +55,11 @@ impl Standing {
         MARKS_PERCENT.into_iter().rev().find(|mark| percent >= u64::from(*mark))
     }
 
+    /// The highest mark that is reached, where it is above the one that was told of.
+    pub fn mark_beyond(&self, told: Option<u8>) -> Option<u8> {
+        self.warning().filter(|mark| *mark > told.unwrap_or(0))
+    }
+
     fn in_use(&self) -> u64 {
         self.used.saturating_add(self.reserved)
     }

@@ -234,10 +234,7 @@ impl State {
         if self.grants.is_empty() || entitlement.pooled {
             return;
         }
-        for meter in MeterName::ALL {
-            let included = entitlement.limits.get(meter).included().unwrap_or(u64::MAX);
-            self.grants.cover(meter, self.settled.get(meter).saturating_sub(included), self.latest);
-        }
+        self.grants.cover_beyond(&entitlement.limits, &self.settled, self.latest);
     }
 
     /// Replaces the estimate of a hold that had expired.

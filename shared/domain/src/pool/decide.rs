@@ -147,10 +147,9 @@ impl PoolState {
         self.standings(now)
             .into_iter()
             .filter_map(|standing| {
-                let percent = standing.warning()?;
-                let known = self.marks.get(&standing.meter).copied().unwrap_or(0);
+                let percent = standing.mark_beyond(self.marks.get(&standing.meter).copied())?;
                 let (meter, used, limit) = (standing.meter, standing.used, standing.limit?);
-                (percent > known).then_some(PoolEvent::MarkReached { meter, percent, used, limit })
+                Some(PoolEvent::MarkReached { meter, percent, used, limit })
             })
             .collect()
     }

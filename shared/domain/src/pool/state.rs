@@ -170,10 +170,7 @@ impl PoolState {
         if self.grants.is_empty() {
             return;
         }
-        for meter in MeterName::ALL {
-            let included = entitlement.limits.get(meter).included().unwrap_or(u64::MAX);
-            self.grants.cover(meter, self.settled.get(meter).saturating_sub(included), self.latest);
-        }
+        self.grants.cover_beyond(&entitlement.limits, &self.settled, self.latest);
     }
 
     /// Starts again when a new period has begun: a lease ends with its period.
