@@ -97,7 +97,7 @@ pub async fn admit(scope: &Scope, caller: Caller, request: &ChatRequest, body: &
             Code::IdempotencyAnswerGone,
             "This Idempotency-Key was answered and charged once, but the answer was too large to keep.",
         )),
-        Worked::Noted | Worked::Decided(Decision::Done | Decision::Short { .. }) => Err(Problem::dependency("meter")),
+        Worked::Decided(Decision::Done | Decision::Short { .. }) => Err(Problem::dependency("meter")),
     }
 }
 

@@ -27,9 +27,16 @@ pub struct Exports {
     attempts: u32,
     /// Messages that overtook one that is still missing. In memory only: at worst they are sent again.
     ahead: BTreeMap<u64, u64>,
+    /// There were more rows than a window takes. In memory only: a start looks anyway.
+    pub more: bool,
 }
 
 impl Exports {
+    /// When rows were sent last.
+    pub const fn sent_at(&self) -> Timestamp {
+        self.sent_at
+    }
+
     pub fn open(sql: &SqlStorage) -> Result<Self> {
         sql.exec(
             "CREATE TABLE IF NOT EXISTS exports (
@@ -47,6 +54,7 @@ impl Exports {
             sent_at: row.instant()?,
             attempts: u32::try_from(row.number()?).unwrap_or(u32::MAX),
             ahead: BTreeMap::new(),
+            more: false,
         })
     }
 

@@ -72,7 +72,7 @@ impl<M: Exported> Opened<M> {
         };
         let mut upkeep = Upkeep::default();
         if memory.rows() > 0 {
-            upkeep.news(now);
+            upkeep.news(now, exports.sent_at());
         }
         Ok(Self { store, answers, memory, exports, upkeep, owner, sql })
     }
@@ -97,9 +97,14 @@ impl<M: Exported> Opened<M> {
     /// Writes what is not written yet.
     pub fn commit(&mut self, now: Timestamp) -> Result<()> {
         if self.memory.commit(&self.store)? {
-            self.upkeep.news(now);
+            self.upkeep.news(now, self.exports.sent_at());
         }
         Ok(())
+    }
+
+    /// A copy failed: it is made again.
+    fn copy_again(&mut self, now: Timestamp) {
+        self.upkeep.news(now, self.exports.sent_at());
     }
 
     /// Runs a command that no idempotency key belongs to, and writes what it did.
@@ -129,7 +134,7 @@ impl<M: Exported> Opened<M> {
     }
 
     /// The messages of the next window; empty while one is on its way, or when there is nothing.
-    fn window(&self, now: Timestamp) -> Result<Vec<ExportBatch>> {
+    fn window(&mut self, now: Timestamp) -> Result<Vec<ExportBatch>> {
         let (Some(owner), Some(mut after)) = (self.owner, self.exports.send_after(now)) else {
             return Ok(Vec::new());
         };
@@ -149,6 +154,7 @@ impl<M: Exported> Opened<M> {
             }
             messages.push(batch);
         }
+        self.exports.more = messages.len() == MESSAGES_PER_WINDOW;
         Ok(messages)
     }
 
@@ -250,11 +256,11 @@ impl<M: Exported> Object<M> {
         };
         if copy && let Err(error) = self.write_snapshot(now).await {
             log::warn("meter", &format!("the copy in KV could not be written: {error}"), None);
-            self.opened()?.upkeep.news(now);
+            self.opened()?.copy_again(now);
         }
         if let Err(error) = self.send_rows(now).await {
             log::warn("meter", &format!("rows could not be sent to the queue: {error}"), None);
-            self.opened()?.upkeep.news(now);
+            self.opened()?.copy_again(now);
         }
         if compact {
             let mut opened = self.opened()?;
@@ -286,14 +292,15 @@ impl<M: Exported> Object<M> {
         opened.exports.save(&opened.sql)
     }
 
-    /// Whoever wrote the rows says so; the next window follows at once.
+    /// Whoever wrote the rows says so. Where there were more rows than one window takes, the next follows at once; what was
+    /// written since waits for its own time.
     pub async fn confirm(&self, arrived: Vec<(u64, u64)>) -> Result<()> {
-        let waits = {
+        let follows = {
             let mut opened = self.opened()?;
             opened.exports.confirm(arrived);
             opened.exports.save(&opened.sql)?;
-            opened.exports.is_waiting()
+            opened.exports.more && !opened.exports.is_waiting()
         };
-        if waits { Ok(()) } else { self.send_rows(self.now()).await }
+        if follows { self.send_rows(self.now()).await } else { Ok(()) }
     }
 }

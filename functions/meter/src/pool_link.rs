@@ -27,6 +27,7 @@ impl UsageMeter {
     /// Decides a reserve that the lease is too small for: the pool is asked, unless the answer to another request's
     /// question has brought enough meanwhile.
     pub(crate) async fn decide_with_pool(&self, reserve: Reserve) -> Result<Decision> {
+        self.object.opened()?.commit(self.object.now())?;
         self.pool.waiting.set(self.pool.waiting.get().plus(reserve.amounts));
         let turn = self.pool.asking.lock().await;
         self.pool.waiting.set(self.pool.waiting.get().minus(reserve.amounts));
@@ -58,7 +59,8 @@ impl UsageMeter {
     async fn ask(&self, needed: Amounts) -> Result<PoolReply> {
         let now = self.object.now();
         let (pool, question, entitlement) = {
-            let opened = self.object.opened()?;
+            let mut opened = self.object.opened()?;
+            opened.commit(now)?;
             let state = &opened.memory.state;
             let (Some(Owner { tenant, user: Some(member), product }), Some(report), Some(entitlement)) =
                 (opened.owner(), report(&opened, now), state.entitlement().copied())

@@ -4,9 +4,13 @@
 
 use tollgate_domain::time::Timestamp;
 
-/// How long news waits before it is copied to KV and to the queue: a copy costs four times what a request costs, so a user
-/// is copied once in a while, not once a request; and KV takes one write a second for each key.
-const COPY_AFTER_MS: i64 = 10_000;
+/// How long the first news waits before it is copied to KV and to the queue, so that what comes together is copied
+/// together.
+const COPY_AFTER_MS: i64 = 2_000;
+
+/// How far the copies of a busy user are apart: a copy costs several times what a request costs, and KV takes up to a
+/// minute to be seen everywhere anyway.
+const COPY_AGAIN_MS: i64 = 60_000;
 
 /// How long a lease may lie idle before it goes back to the team.
 const RETURN_AFTER_MS: i64 = 10_000;
@@ -19,8 +23,10 @@ const COMPACT_AFTER_MS: i64 = 25 * 60 * 60 * 1_000;
 pub struct Upkeep {
     /// The instant the alarm is set to, on our clock.
     alarm_at: Option<Timestamp>,
-    /// Since when there is news that KV does not have.
+    /// When the news that KV does not have is to be copied.
     copy_due: Option<Timestamp>,
+    /// When KV was written last, as far as this memory goes.
+    copied_at: Option<Timestamp>,
     /// When rows are old enough to be compacted.
     compact_due: Option<Timestamp>,
     /// When a decision was made last.
@@ -28,16 +34,22 @@ pub struct Upkeep {
 }
 
 impl Upkeep {
-    /// Something was written.
-    pub fn news(&mut self, now: Timestamp) {
+    /// Something was written; rows were sent last at `sent_at`.
+    pub fn news(&mut self, now: Timestamp, sent_at: Timestamp) {
         self.active_at = now;
-        self.copy_due.get_or_insert(now.plus_millis(COPY_AFTER_MS));
+        // A clock that jumped back does not put the copy off.
+        let again = self.copied_at.map_or(sent_at, |copied| copied.max(sent_at)).min(now).plus_millis(COPY_AGAIN_MS);
+        self.copy_due.get_or_insert(now.plus_millis(COPY_AFTER_MS).max(again));
         self.compact_due.get_or_insert(now.plus_millis(COMPACT_AFTER_MS));
     }
 
     /// Whether KV is to be written; it then has all news.
     pub fn take_copy(&mut self, now: Timestamp) -> bool {
-        self.copy_due.take_if(|due| *due <= now).is_some()
+        let due = self.copy_due.take_if(|due| *due <= now).is_some();
+        if due {
+            self.copied_at = Some(now);
+        }
+        due
     }
 
     /// Whether old rows are to be compacted; `more` of them are looked for soon.
@@ -80,13 +92,29 @@ mod tests {
         Timestamp::from_millis(millis)
     }
 
+    const NEVER: Timestamp = Timestamp::from_millis(i64::MIN / 2);
+
+    #[test]
+    fn a_busy_user_is_copied_once_a_minute() {
+        let mut upkeep = Upkeep::default();
+        upkeep.news(at(0), NEVER);
+        assert!(!upkeep.take_copy(at(COPY_AFTER_MS - 1)) && upkeep.take_copy(at(COPY_AFTER_MS)));
+        upkeep.news(at(COPY_AFTER_MS + 1), NEVER);
+        assert!(!upkeep.take_copy(at(COPY_AGAIN_MS)) && upkeep.take_copy(at(COPY_AFTER_MS + COPY_AGAIN_MS)));
+        // Who was quiet for longer is copied soon again.
+        upkeep.news(at(10 * COPY_AGAIN_MS), NEVER);
+        assert!(upkeep.take_copy(at(10 * COPY_AGAIN_MS + COPY_AFTER_MS)));
+        upkeep.news(at(0), NEVER);
+        assert!(upkeep.take_copy(at(COPY_AGAIN_MS)), "a clock that jumped back");
+    }
+
     #[test]
     fn the_alarm_is_set_once_for_many_decisions() {
         let mut upkeep = Upkeep::default();
         assert_eq!(upkeep.alarm([]), None);
-        upkeep.news(at(0));
+        upkeep.news(at(0), NEVER);
         assert_eq!(upkeep.alarm([Some(at(600_000))]), Some(at(COPY_AFTER_MS)));
-        upkeep.news(at(500));
+        upkeep.news(at(500), NEVER);
         assert_eq!(upkeep.alarm([Some(at(600_500))]), None);
         // Something that comes earlier moves it.
         assert_eq!(upkeep.alarm([Some(at(1_000))]), Some(at(1_000)));
@@ -98,7 +126,7 @@ mod tests {
     #[test]
     fn each_duty_comes_when_it_is_due_and_once() {
         let mut upkeep = Upkeep::default();
-        upkeep.news(at(0));
+        upkeep.news(at(0), NEVER);
         assert!(upkeep.take_copy(at(COPY_AFTER_MS)) && !upkeep.take_copy(at(COPY_AFTER_MS)));
         assert!(!upkeep.take_compaction(at(COMPACT_AFTER_MS - 1)));
         assert!(upkeep.take_compaction(at(COMPACT_AFTER_MS)) && !upkeep.take_compaction(at(COMPACT_AFTER_MS)));

@@ -51,7 +51,7 @@ impl UsageMeter {
     async fn answer(&self, request: MeterRequest) -> Result<MeterReply> {
         let now = self.object.now();
         let reply = match request {
-            MeterRequest::Work { ends, reserve } => MeterReply::Worked(self.work(ends, reserve).await?),
+            MeterRequest::Work { ends, reserves } => MeterReply::Worked(self.work(ends, reserves).await?),
             MeterRequest::Working { id, attempt } => {
                 let mut works = self.works.borrow_mut();
                 if self.object.opened()?.memory.state.is_open(id) && !works.is_taken_over(id, attempt) {

@@ -27,16 +27,23 @@ pub enum Next {
 }
 
 impl UsageMeter {
-    pub(crate) async fn work(&self, ends: Vec<End>, reserve: Option<Reserve>) -> Result<Worked> {
+    /// Takes in what ended, then decides each reserve. What is decided without waiting is written together.
+    pub(crate) async fn work(&self, ends: Vec<End>, reserves: Vec<Reserve>) -> Result<Vec<Worked>> {
         let now = self.object.now();
         self.expire_due(now)?;
         for end in ends {
             self.take_end(end, now)?;
         }
-        let Some(reserve) = reserve else {
-            self.object.opened()?.commit(now)?;
-            return Ok(Worked::Noted);
-        };
+        let mut worked = Vec::with_capacity(reserves.len());
+        for reserve in reserves {
+            worked.push(self.begin(reserve).await?);
+        }
+        self.object.opened()?.commit(now)?;
+        Ok(worked)
+    }
+
+    async fn begin(&self, reserve: Reserve) -> Result<Worked> {
+        let now = self.object.now();
         let decision = match self.decide(&Command::Reserve(reserve.clone()), &reserve, now)? {
             Decision::Short { .. } => self.decide_with_pool(reserve.clone()).await?,
             decision => decision,
@@ -45,6 +52,8 @@ impl UsageMeter {
             Next::Answer(worked) => return Ok(worked),
             Next::WaitFor(admitted) => self.works.borrow_mut().wait_for(admitted.id),
         };
+        // Nothing of this object is left unwritten while it waits.
+        self.object.opened()?.commit(now)?;
         Ok(match select(waiting, Delay::from(WAIT_FOR_ANSWER)).await {
             Either::Left((Ok(Some(answer)), _)) => Worked::Replayed(answer),
             Either::Left((Ok(None), _)) => Worked::NotKept,
@@ -79,8 +88,8 @@ impl UsageMeter {
         Ok(())
     }
 
-    /// Decides a command for a reserve, knowing what was decided under its key before, and writes what it did together
-    /// with what ended in the same call.
+    /// Decides a command for a reserve, knowing what was decided under its key before. What it did is written together
+    /// with the rest of the call, and before anything is waited for.
     pub(crate) fn decide(&self, command: &Command, reserve: &Reserve, now: Timestamp) -> Result<Decision> {
         let mut opened = self.object.opened()?;
         let prior = match &reserve.key {
@@ -91,9 +100,7 @@ impl UsageMeter {
             }
             None => None,
         };
-        let decision = opened.memory.run(command, prior.as_ref(), reserve.key.as_deref(), now)?;
-        opened.commit(now)?;
-        Ok(decision)
+        opened.memory.run(command, prior.as_ref(), reserve.key.as_deref(), now)
     }
 
     fn follow(&self, reserve: &Reserve, decision: Decision, now: Timestamp) -> Result<Next> {

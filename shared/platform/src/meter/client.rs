@@ -1,6 +1,6 @@
 //! Calls of a meter object.
 
-use std::time::Duration;
+use std::{collections::VecDeque, rc::Rc, time::Duration};
 
 use tollgate_api::{Code, Problem};
 use tollgate_domain::{
@@ -15,6 +15,7 @@ use super::{
     export::{Owner, UsageRow},
     object,
     pending::{self, HOLD_MS, When},
+    ticket::{Ticket, Told},
     wire::{End, MeterReply, MeterRequest, Verified, Worked},
 };
 use crate::{Scope, clock, identity::Caller, store};
@@ -49,42 +50,80 @@ impl MeterClient {
         Self { owner, object: owner.object_name() }
     }
 
-    /// Asks for a reservation, taking along the settles that wait.
+    /// Asks for a reservation, taking along the settles and the reserves that wait; or goes along itself.
     ///
     /// # Errors
     /// 503 when the meter cannot be reached.
     pub async fn reserve(&self, scope: &Scope, caller: &Caller, reserve: &Reserve) -> Result<Worked, Problem> {
-        let ends = pending::with(|queues| queues.depart(&self.object, clock::wall().as_millis()));
-        let request = MeterRequest::Work { ends, reserve: Some(reserve.clone()) };
-        let mut reply = self.call(scope, &request).await;
-        if let Ok(MeterReply::Worked(Worked::Decided(Decision::Refused(Refusal::NotConfigured)))) = &reply {
-            reply = match self.configure_late(scope, caller).await {
-                Ok(()) => {
-                    self.call(scope, &MeterRequest::Work { ends: Vec::new(), reserve: Some(reserve.clone()) }).await
-                }
-                Err(problem) => {
-                    pending::with(|queues| queues.arrive(&self.object));
-                    return Err(problem);
-                }
-            };
+        let now = clock::wall().as_millis();
+        pending::with(|queues| queues.begin(self.owner, now));
+        let worked = self.decide(scope, caller, reserve, now).await;
+        if !matches!(&worked, Ok(Worked::Decided(Decision::Admitted(_) | Decision::AdmittedBefore(_)))) {
+            pending::with(|queues| queues.arrive(self.owner));
         }
-        if let Ok(MeterReply::Worked(worked)) = reply {
-            if !matches!(worked, Worked::Decided(Decision::Admitted(_) | Decision::AdmittedBefore(_))) {
-                pending::with(|queues| queues.arrive(&self.object));
+        worked
+    }
+
+    async fn decide(&self, scope: &Scope, caller: &Caller, reserve: &Reserve, now: i64) -> Result<Worked, Problem> {
+        // Under an idempotency key the object may let the caller wait for an answer: nobody else should wait with it.
+        if reserve.key.is_some() {
+            return only(self.work(scope, caller, vec![reserve.clone()]).await?);
+        }
+        if !pending::with(|queues| queues.leads(self.owner, now)) {
+            let ticket = Rc::new(Ticket::new(reserve.clone()));
+            pending::with(|queues| queues.wait(self.owner, Rc::clone(&ticket)));
+            match ticket.told().await {
+                Some(Told::Answered(worked)) => return *worked,
+                Some(Told::Lead) => {}
+                None => {
+                    self.give_back(scope, [reserve]);
+                    return Err(MeterUnavailable.into());
+                }
             }
+        }
+        let convoy = Convoy::depart(self.owner);
+        let reserves = core::iter::once(reserve).chain(convoy.reserves()).cloned().collect();
+        let mut worked = self.work(scope, caller, reserves).await.map(VecDeque::from);
+        let mine = take_one(&mut worked);
+        convoy.arrive(worked);
+        mine
+    }
+
+    /// Sends the settles that wait, and reserves; answers each of the reserves.
+    async fn work(&self, scope: &Scope, caller: &Caller, reserves: Vec<Reserve>) -> Result<Vec<Worked>, Problem> {
+        let ends = pending::with(|queues| queues.take(self.owner));
+        let mut request = MeterRequest::Work { ends, reserves };
+        let mut reply = self.call(scope, &request).await;
+        if let (Ok(MeterReply::Worked(worked)), MeterRequest::Work { ends, .. }) = (&reply, &mut request)
+            && matches!(worked.first(), Some(Worked::Decided(Decision::Refused(Refusal::NotConfigured))))
+        {
+            ends.clear();
+            self.configure_late(scope, caller).await?;
+            reply = self.call(scope, &request).await;
+        }
+        let MeterRequest::Work { ends, reserves } = request else { return Err(MeterUnavailable.into()) };
+        if let Ok(MeterReply::Worked(worked)) = reply
+            && worked.len() == reserves.len()
+        {
             return Ok(worked);
         }
         // Sending an end twice is harmless: a reservation ends once.
-        let mut ends = if let MeterRequest::Work { ends, .. } = request { ends } else { Vec::new() };
-        // The object may have decided, and only its answer was lost: the work will not be done.
-        ends.push(End::Release { id: reserve.id, attempt: reserve.id, key: reserve.key.clone(), answer: None });
-        pending::with(|queues| {
-            queues.arrive(&self.object);
-            queues.put_back(&self.object, ends);
+        pending::with(|queues| queues.put_back(self.owner, ends));
+        self.give_back(scope, &reserves);
+        Err(MeterUnavailable.into())
+    }
+
+    /// The object may have decided, and only its answer was lost: the work will not be done.
+    fn give_back<'a>(&self, scope: &Scope, reserves: impl IntoIterator<Item = &'a Reserve>) {
+        let ends = reserves.into_iter().map(|reserve| End::Release {
+            id: reserve.id,
+            attempt: reserve.id,
+            key: reserve.key.clone(),
+            answer: None,
         });
+        pending::with(|queues| queues.put_back(self.owner, ends.collect()));
         let (client, sender) = (self.clone(), scope.clone());
         scope.wait_until(async move { client.flush(&sender).await });
-        Err(MeterUnavailable.into())
     }
 
     /// A meter that was never told its plan (the push after the registration was lost) is told now.
@@ -106,8 +145,8 @@ impl MeterClient {
     pub fn end(&self, scope: &Scope, end: End) {
         let keyed = matches!(&end, End::Settle { answer: Some(_), .. } | End::Release { answer: Some(_), .. });
         let when = pending::with(|queues| {
-            queues.arrive(&self.object);
-            queues.push(&self.object, end, clock::wall().as_millis())
+            queues.arrive(self.owner);
+            queues.push(self.owner, end, clock::wall().as_millis())
         });
         let (client, sender) = (self.clone(), scope.clone());
         match when {
@@ -125,16 +164,16 @@ impl MeterClient {
     /// Sends what waits, with a few tries; what is lost in the end expires and counts at its estimate.
     async fn flush(&self, scope: &Scope) {
         for pause_ms in [100, 500, 2_000] {
-            let ends = pending::with(|queues| queues.take(&self.object));
+            let ends = pending::with(|queues| queues.take(self.owner));
             if ends.is_empty() {
                 return;
             }
-            let request = MeterRequest::Work { ends, reserve: None };
+            let request = MeterRequest::Work { ends, reserves: Vec::new() };
             if let Ok(MeterReply::Worked(_)) = self.call(scope, &request).await {
                 return;
             }
             if let MeterRequest::Work { ends, .. } = request {
-                pending::with(|queues| queues.put_back(&self.object, ends));
+                pending::with(|queues| queues.put_back(self.owner, ends));
             }
             Delay::from(Duration::from_millis(pause_ms)).await;
         }
@@ -219,4 +258,49 @@ impl MeterClient {
             MeterUnavailable
         })
     }
+}
+
+/// A call of several reserves: whatever becomes of it, everybody who went along is told, and whoever waits goes next.
+struct Convoy {
+    owner: Owner,
+    passengers: Vec<Rc<Ticket>>,
+}
+
+impl Convoy {
+    fn depart(owner: Owner) -> Self {
+        Self { owner, passengers: pending::with(|queues| queues.together(owner)) }
+    }
+
+    fn reserves(&self) -> impl Iterator<Item = &Reserve> {
+        self.passengers.iter().map(|ticket| &ticket.reserve)
+    }
+
+    fn arrive(mut self, mut worked: Result<VecDeque<Worked>, Problem>) {
+        for ticket in self.passengers.drain(..) {
+            ticket.tell(Told::Answered(Box::new(take_one(&mut worked))));
+        }
+    }
+}
+
+impl Drop for Convoy {
+    fn drop(&mut self) {
+        for ticket in self.passengers.drain(..) {
+            ticket.tell(Told::Answered(Box::new(Err(MeterUnavailable.into()))));
+        }
+        let next = pending::with(|queues| queues.back(self.owner, clock::wall().as_millis()));
+        if let Some(next) = next {
+            next.tell(Told::Lead);
+        }
+    }
+}
+
+fn take_one(worked: &mut Result<VecDeque<Worked>, Problem>) -> Result<Worked, Problem> {
+    match worked {
+        Ok(worked) => worked.pop_front().ok_or_else(|| MeterUnavailable.into()),
+        Err(problem) => Err(problem.clone()),
+    }
+}
+
+fn only(worked: Vec<Worked>) -> Result<Worked, Problem> {
+    worked.into_iter().next().ok_or_else(|| MeterUnavailable.into())
 }

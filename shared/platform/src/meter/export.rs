@@ -9,7 +9,7 @@ use tollgate_domain::{
 };
 
 /// Whose ledger: a user's, or where there is none the team's pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Owner {
     /// The tenant.
     pub tenant: TenantId,

@@ -11,6 +11,7 @@ mod pending;
 mod pool_client;
 mod pool_wire;
 mod snapshot;
+mod ticket;
 mod wire;
 
 pub use client::{MeterClient, MeterUnavailable};

@@ -61,9 +61,9 @@ pub enum MeterRequest {
         /// Reservations that ended.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         ends: Vec<End>,
-        /// One to begin.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        reserve: Option<Reserve>,
+        /// Some to begin; one alone, where it has an idempotency key.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        reserves: Vec<Reserve>,
     },
     /// The work of a reservation with an idempotency key is still going on. Who is not heard of for
     /// [`WORKING_LEASE_MS`](super::WORKING_LEASE_MS) is taken for lost, and the next retry carries the work out.
@@ -113,12 +113,10 @@ pub enum MeterRequest {
     },
 }
 
-/// The answer to [`MeterRequest::Work`].
+/// The answer to a reserve of [`MeterRequest::Work`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Worked {
-    /// Nothing was to be decided.
-    Noted,
     /// The decision. Admitted, or admitted before and up to this caller to carry out.
     Decided(Decision),
     /// The same key was answered before.
@@ -146,8 +144,8 @@ pub struct Verified {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MeterReply {
-    /// To `Work`.
-    Worked(Worked),
+    /// To `Work`: one for each reserve.
+    Worked(Vec<Worked>),
     /// To everything that has no answer of its own.
     Done,
     /// The session that asks was ended.
