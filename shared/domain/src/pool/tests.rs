@@ -270,6 +270,18 @@ fn only_others_who_hold_something_are_asked_to_give_it_back() {
 }
 
 #[test]
+fn what_the_plan_lacks_is_refused_before_anybody_is_asked_to_give_back() {
+    let mut pool = pool(10);
+    pool.carry_out(&ask(1, 1, 0, 0, 5), START);
+    let PoolCommand::Ask(question) = ask(2, 1, 0, 0, 9) else { panic!() };
+    let both = PoolCommand::Ask(Ask { needed: Amounts { requests: 9, emails: 1, tokens: 0 }, ..question });
+    assert_eq!(
+        pool.carry_out(&both, START).0,
+        PoolDecision::Refused(Refusal::NotIncluded { meter: MeterName::Emails, plan: Plan::Teams })
+    );
+}
+
+#[test]
 fn a_lease_tells_what_is_left_for_others() {
     let mut pool = pool(1_000);
     let (decision, _) = pool.carry_out(&ask(1, 1, 0, 0, 1), START);
