@@ -3,6 +3,8 @@ import { spawn } from 'node:child_process';
 import readline from 'node:readline';
 import { listFunctions } from './functions.mjs';
 import { ROOT } from './paths.mjs';
+import { say } from './report.mjs';
+import { which } from './run.mjs';
 import { StepFailure } from './steps.mjs';
 
 /** The steps of `npm run check`. @returns {import('./steps.mjs').Step[]} */
@@ -42,6 +44,41 @@ export function hostTestStep() {
   };
 }
 
+/** The steps of `npm run nightly`. @returns {import('./steps.mjs').Step[]} */
+export function nightlySteps() {
+  return [propertyStep(), mutationStep()];
+}
+
+/** The property tests of metering, with a hundred times the cases of `npm test` unless METER_CASES says how many. */
+function propertyStep() {
+  return {
+    name: 'Property tests',
+    run: async () => {
+      const args = ['nextest', 'run', '--package', 'tollgate-domain', 'interleaving', 'a_team_never'];
+      const { code, output } = await tee('cargo', args, { METER_CASES: process.env.METER_CASES ?? '100000' });
+      const totals = parseNextest(output);
+      if (code !== 0) throw new StepFailure(totals.failed > 0 ? 'a rule does not hold' : 'the property tests did not run', totals);
+      return totals;
+    },
+  };
+}
+
+/** Mutation tests, as .cargo/mutants.toml says. */
+function mutationStep() {
+  return {
+    name: 'Mutation tests',
+    run: async () => {
+      if (!which('cargo-mutants')) {
+        say('not run: cargo-mutants is not installed; `cargo install --locked cargo-mutants` gets it');
+        return;
+      }
+      // A mutant has to be noticed, not explained: few cases, and no search for the smallest one.
+      const env = { METER_CASES: '50', PROPTEST_MAX_SHRINK_ITERS: '0' };
+      await cargo(['mutants', '--jobs', '2'], 'a mutant survived: mutants.out/missed.txt names it', env);
+    },
+  };
+}
+
 /**
  * Reads nextest's last line, e.g. `Summary [ 1.2s] 21 tests run: 19 passed (1 slow), 2 failed, 3 skipped`.
  *
@@ -63,15 +100,15 @@ export function parseNextest(output) {
   return totals;
 }
 
-async function cargo(args, failure) {
-  const child = spawn('cargo', args, { cwd: ROOT, stdio: 'inherit' });
+async function cargo(args, failure, env = {}) {
+  const child = spawn('cargo', args, { cwd: ROOT, env: { ...process.env, ...env }, stdio: 'inherit' });
   const code = await ended(child);
   if (code !== 0) throw new StepFailure(failure);
 }
 
 // Shows the output and keeps it.
-async function tee(program, args) {
-  const env = { ...process.env };
+async function tee(program, args, more = {}) {
+  const env = { ...process.env, ...more };
   if (process.stdout.isTTY && !env.NO_COLOR) env.CARGO_TERM_COLOR ??= 'always';
   const child = spawn(program, args, { cwd: ROOT, env, stdio: ['inherit', 'inherit', 'pipe'] });
   let output = '';

@@ -41,7 +41,7 @@ impl Hash {
         let mut bytes = [0; 32];
         for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
             let &[high, low] = pair else { return None };
-            *byte = (hex_digit(high)? << 4) | hex_digit(low)?;
+            *byte = hex_digit(high)? * 16 + hex_digit(low)?;
         }
         Some(Self(bytes))
     }
@@ -170,6 +170,41 @@ mod tests {
     #[test]
     fn an_empty_chain_is_sound() {
         assert_eq!(verify(&[]), (0, Hash::GENESIS, None));
+    }
+
+    #[test]
+    fn the_text_form_is_64_lower_case_digits_and_nothing_else_is_read() {
+        let digits = "0123456789abcdef".repeat(4);
+        let hash = Hash::parse(&digits).unwrap();
+        assert_eq!((hash.0[0], hash.0[7]), (0x01, 0xef));
+        assert_eq!(
+            (format!("{hash:?}"), serde_json::to_string(&hash).unwrap()),
+            (digits.clone(), format!("\"{digits}\""))
+        );
+        assert_eq!(serde_json::from_str::<Hash>(&format!("\"{digits}\"")).unwrap(), hash);
+        for wrong in [&digits[1..], &digits.to_uppercase(), &format!("{digits}0"), &digits.replace('0', "g")] {
+            assert_eq!(Hash::parse(wrong), None, "{wrong}");
+            assert!(serde_json::from_str::<Hash>(&format!("\"{wrong}\"")).is_err());
+        }
+    }
+
+    #[test]
+    fn a_row_with_another_number_is_found_and_the_first_wrong_one_is_told() {
+        let mut rows = chain(&["a".into(), "b".into(), "c".into()]);
+        rows[1].0 = 7;
+        assert_eq!(verify(&rows).2, Some(2));
+        rows[2].2.push('!');
+        assert_eq!(verify(&rows).2, Some(2));
+    }
+
+    #[test]
+    fn a_walk_goes_on_where_a_base_ends() {
+        let rows = chain(&["a".into(), "b".into(), "c".into()]);
+        let mut verifier = Verifier::after(1, rows[0].3);
+        for (seq, at, body, hash) in &rows[1..] {
+            verifier.push(&Row { seq: *seq, at: *at, body, hash: *hash });
+        }
+        assert_eq!(verifier.finish(), (3, rows[2].3, None));
     }
 
     proptest! {

@@ -180,6 +180,29 @@ mod tests {
         assert_eq!(Timestamp(0).seconds_since(Timestamp(5)), 0);
     }
 
+    #[test]
+    fn seconds_are_rounded_down_on_both_sides_of_1970() {
+        assert_eq!([-1, 0, 1_999, 2_000].map(|millis| Timestamp(millis).as_seconds()), [-1, 0, 1, 2]);
+    }
+
+    #[test]
+    fn before_the_anchor_the_first_period_is_answered() {
+        let anchor = at("2026-03-31T10:00:00Z");
+        let first = monthly_period(anchor, anchor);
+        for now in ["2026-03-31T09:59:59Z", "2026-03-01T00:00:00Z", "2025-12-31T00:00:00Z", "2020-01-01T00:00:00Z"] {
+            assert_eq!(monthly_period(anchor, at(now)), first, "{now}");
+        }
+    }
+
+    #[test]
+    fn a_period_has_its_start_and_not_its_end_and_is_stored_in_milliseconds() {
+        let period = Period { start: Timestamp(5), end: Timestamp(8) };
+        assert_eq!([4, 5, 7, 8, 9].map(|millis| period.contains(Timestamp(millis))), [false, true, true, false, false]);
+        assert_eq!(serde_json::to_string(&period).unwrap(), r#"{"start":5,"end":8}"#);
+        assert_eq!(serde_json::from_str::<Period>(r#"{"start":5,"end":8}"#).unwrap(), period);
+        assert_eq!(serde_json::to_string(&Timestamp(1)).unwrap(), r#""1970-01-01T00:00:00.001Z""#);
+    }
+
     proptest! {
         #[test]
         fn periods_tile_time(anchor in 0_i64..4_000_000_000_000, ahead in 0_i64..600_000_000_000) {

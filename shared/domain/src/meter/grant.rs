@@ -81,9 +81,8 @@ impl Grants {
     /// Takes a grant; one that is held already changes nothing.
     pub fn add(&mut self, grant: Grant) {
         if !self.contains(grant.id) {
-            let order = |grant: &Grant| (grant.priority, grant.expires_at, grant.id);
-            let at = self.0.partition_point(|held| order(&held.grant) < order(&grant));
-            self.0.insert(at, HeldGrant { grant, drawn_before: 0, drawn: 0 });
+            self.0.push(HeldGrant { grant, drawn_before: 0, drawn: 0 });
+            self.0.sort_unstable_by_key(|held| (held.grant.priority, held.grant.expires_at, held.grant.id));
         }
     }
 
@@ -95,11 +94,6 @@ impl Grants {
     /// What can still be drawn for a meter.
     pub fn remaining(&self, meter: MeterName, now: Timestamp) -> u64 {
         self.of(meter).fold(0, |sum, held| sum.saturating_add(held.remaining(now)))
-    }
-
-    /// Whether there are none.
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// Draws or gives back until what was drawn in this period covers `over`, or there is nothing left to draw.

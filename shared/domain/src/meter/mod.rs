@@ -50,8 +50,10 @@ pub use rate::{Bucket, KeyRate, RateLimit};
 pub use standing::{MARKS_PERCENT, Standing};
 pub use state::{Hold, State};
 
+use crate::time::DAY_MS;
+
 /// How long the same idempotency key is sure to get the same decision: 24 hours.
-pub const IDEMPOTENCY_WINDOW_MS: i64 = 24 * 60 * 60 * 1000;
+pub const IDEMPOTENCY_WINDOW_MS: i64 = DAY_MS;
 
 /// How long an expired reservation can still be corrected by a late settle: 24 hours.
-pub const LATE_SETTLE_WINDOW_MS: i64 = 24 * 60 * 60 * 1000;
+pub const LATE_SETTLE_WINDOW_MS: i64 = DAY_MS;

@@ -1,6 +1,6 @@
 //! A meter's memory, and how an event changes it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use serde::{Deserialize, Serialize};
 
@@ -179,12 +179,13 @@ impl State {
             Event::Configured(_) | Event::Refused { .. } => {}
             Event::Granted(grant) => self.grants.add(*grant),
             Event::Reserved { id, amounts, expires_at, rates, .. } => {
-                let hold = Hold { amounts: *amounts, until: *expires_at, period_start: self.period_start };
-                if self.held.insert(*id, hold).is_none() {
+                // An id that came twice would leave `due` and `reserved` with holds that nobody can end.
+                if let Entry::Vacant(free) = self.held.entry(*id) {
+                    free.insert(Hold { amounts: *amounts, until: *expires_at, period_start: self.period_start });
                     self.due.insert((expires_at.as_millis(), *id));
                     self.reserved = self.reserved.plus(*amounts);
+                    self.rates.extend(rates.iter().copied());
                 }
-                self.rates.extend(rates.iter().copied());
             }
             Event::Settled(settle) => {
                 if let Some(hold) = self.end_hold(settle.id)
@@ -210,10 +211,12 @@ impl State {
             Event::MarkReached { meter, percent, .. } => {
                 self.marks.insert(*meter, *percent);
             }
-            Event::Leased(grant) => match &mut self.lease {
-                Some(lease) if lease.period.start == grant.period.start => lease.extend(grant),
-                lease => *lease = (grant.period.start == self.period_start).then(|| Lease::from(grant)),
-            },
+            Event::Leased(grant) => {
+                // What is held is of this period: a new one begins without a lease.
+                if grant.period.start == self.period_start {
+                    self.lease.get_or_insert_with(|| Lease::from(grant)).extend(grant);
+                }
+            }
             Event::Returned { returned } => {
                 if let Some(lease) = &mut self.lease {
                     lease.returned = lease.returned.max(*returned);
@@ -231,10 +234,10 @@ impl State {
         let Some(entitlement) = &self.entitlement else {
             return;
         };
-        if self.grants.is_empty() || entitlement.pooled {
-            return;
+        // Under a pool the grants are the pool's to draw.
+        if !entitlement.pooled {
+            self.grants.cover_beyond(&entitlement.limits, &self.settled, self.latest);
         }
-        self.grants.cover_beyond(&entitlement.limits, &self.settled, self.latest);
     }
 
     /// Replaces the estimate of a hold that had expired.
@@ -267,7 +270,7 @@ impl State {
             self.settled = Amounts::ZERO;
             self.marks.clear();
             self.grants.roll(self.latest);
-            self.lease = self.lease.filter(|lease| lease.period.start == start);
+            self.lease = None;
             self.reserved = self
                 .held
                 .values()
@@ -279,15 +282,9 @@ impl State {
     /// Drops what no command can ask for any more, so that memory stays bounded.
     fn forget(&mut self) {
         let now = self.latest;
-        if !self.expired.is_empty() {
-            self.expired.retain(|_, hold| hold.until > now);
-        }
-        if !self.revoked.is_empty() {
-            self.revoked.retain(|_, until| *until > now.as_millis());
-        }
-        if !self.rates.is_empty() {
-            self.rates.retain(|_, full_at_us| *full_at_us > now.as_millis().saturating_mul(1_000));
-        }
+        self.expired.retain(|_, hold| hold.until > now);
+        self.revoked.retain(|_, until| *until > now.as_millis());
+        self.rates.retain(|_, full_at_us| *full_at_us > now.as_millis().saturating_mul(1_000));
     }
 }
 

@@ -167,9 +167,6 @@ impl PoolState {
         let Some(entitlement) = &self.entitlement else {
             return;
         };
-        if self.grants.is_empty() {
-            return;
-        }
         self.grants.cover_beyond(&entitlement.limits, &self.settled, self.latest);
     }
 

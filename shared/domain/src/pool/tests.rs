@@ -11,6 +11,7 @@ use crate::{
         Refusal, Reserve, Settle, State, Terms, UsageDetail,
     },
     time::{DAY_MS, Timestamp},
+    trial::Trial,
 };
 
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -204,6 +205,144 @@ fn without_a_plan_or_for_what_the_plan_lacks_nothing_is_leased() {
     ));
     pool.carry_out(&PoolCommand::Configure(team(1, 99)), START);
     assert_eq!(pool.entitlement(), Some(&team(1, 10)), "an older push");
+}
+
+fn events(pool: &mut PoolState, command: &PoolCommand) -> usize {
+    pool.carry_out(command, START).1.len()
+}
+
+#[test]
+fn what_says_nothing_new_is_not_written() {
+    let mut pool = pool(100);
+    pool.carry_out(&ask(1, 5, 0, 0, 10), START);
+    assert_eq!(events(&mut pool, &PoolCommand::Report(user(1), report(7, 6, 2))), 1);
+    let other_period = Report { period_start: START.plus_days(-31), ..report(9, 9, 9) };
+    for stale in [report(7, 7, 3), report(6, 7, 3), report(8, 6, 2), report(8, 6, 1), other_period] {
+        assert_eq!(events(&mut pool, &PoolCommand::Report(user(1), stale)), 0, "{stale:?}");
+    }
+    for news in [report(9, 6, 3), report(10, 7, 3), report(11, 6, 3)] {
+        assert_eq!(events(&mut pool, &PoolCommand::Report(user(1), news)), 1, "{news:?}");
+    }
+    let grant = |number, amount, lasts_ms| {
+        PoolCommand::Grant(Grant {
+            id: GrantId::new(START, [number; 10]),
+            meter: MeterName::Requests,
+            amount,
+            priority: 0,
+            expires_at: START.plus_millis(lasts_ms),
+            reason: GrantReason::Goodwill,
+        })
+    };
+    assert_eq!(events(&mut pool, &grant(1, 0, 1_000)), 0, "empty");
+    assert_eq!(events(&mut pool, &grant(2, 5, 0)), 0, "over");
+    assert_eq!(events(&mut pool, &grant(3, 5, 1)), 1);
+    assert_eq!(events(&mut pool, &grant(3, 5, 1)), 0, "known");
+}
+
+#[test]
+fn an_event_that_does_not_fit_changes_nothing() {
+    let mut pool = pool(100);
+    pool.carry_out(&ask(1, 5, 0, 0, 10), START);
+    pool.carry_out(&PoolCommand::Report(user(1), report(7, 6, 2)), START);
+    let member = user(1);
+    for event in [
+        PoolEvent::Reported { member, report: report(7, 9, 9) },
+        PoolEvent::Reported { member, report: report(6, 9, 9) },
+        PoolEvent::Reported { member, report: Report { period_start: START.plus_days(-31), ..report(9, 9, 9) } },
+        PoolEvent::Leased { member, granted: requests(1) },
+    ] {
+        let mut state = pool.clone();
+        state.apply(START, &event);
+        assert_eq!(state, pool, "{event:?}");
+    }
+}
+
+#[test]
+fn only_others_who_hold_something_are_asked_to_give_it_back() {
+    let mut pool = pool(3);
+    for member in 1..=3 {
+        pool.carry_out(&ask(member, 1, 0, 0, 1), START);
+    }
+    pool.carry_out(&PoolCommand::Report(user(2), report(2, 1, 0)), START);
+    let (decision, _) = pool.carry_out(&ask(1, 1, 0, 1, 1), START);
+    let PoolDecision::Short { holders, .. } = decision else { panic!("{decision:?}") };
+    assert_eq!(holders, [user(3)], "not the one that asks, and not the one that used it up");
+}
+
+#[test]
+fn what_the_plan_lacks_is_refused_before_anybody_is_asked_to_give_back() {
+    let mut pool = pool(10);
+    pool.carry_out(&ask(1, 1, 0, 0, 5), START);
+    let PoolCommand::Ask(question) = ask(2, 1, 0, 0, 9) else { panic!() };
+    let both = PoolCommand::Ask(Ask { needed: Amounts { requests: 9, emails: 1, tokens: 0 }, ..question });
+    assert_eq!(
+        pool.carry_out(&both, START).0,
+        PoolDecision::Refused(Refusal::NotIncluded { meter: MeterName::Emails, plan: Plan::Teams })
+    );
+}
+
+#[test]
+fn a_lease_tells_what_is_left_for_others() {
+    let mut pool = pool(1_000);
+    let (decision, _) = pool.carry_out(&ask(1, 1, 0, 0, 1), START);
+    let PoolDecision::Leased(grant) = decision else { panic!("{decision:?}") };
+    assert_eq!((grant.granted.requests, grant.free.requests), (251, 749));
+    assert_eq!((grant.granted.tokens, grant.free.tokens), (0, 0), "without a limit nothing is leased");
+}
+
+#[test]
+fn what_was_held_in_an_older_period_is_not_leased_in_the_new_one() {
+    let mut pool = pool(100);
+    let next = team(1, 100).terms.period(START).end;
+    let PoolCommand::Ask(question) = ask(1, 1, 0, 40, 10) else { panic!() };
+    let (decision, _) = pool.carry_out(&PoolCommand::Ask(Ask { at: next, ..question }), next);
+    let PoolDecision::Leased(grant) = decision else { panic!("{decision:?}") };
+    assert_eq!(grant.granted.requests, 10 + 25);
+    let current = Report { period_start: next, ..report(2, 0, 0) };
+    let (decision, _) = pool.carry_out(&PoolCommand::Ask(Ask { at: next, report: current, ..question }), next);
+    let PoolDecision::Leased(grant) = decision else { panic!("{decision:?}") };
+    assert_eq!(grant.granted.requests, 40 + 10 + 16, "now it counts");
+}
+
+#[test]
+fn a_team_s_trial_ends_at_the_instant() {
+    let trial = Trial::starting(START, 7);
+    let mut pool = PoolState::default();
+    pool.carry_out(&PoolCommand::Configure(Entitlement { terms: Terms::Trial(trial), ..team(1, 10) }), START);
+    let (decision, _) = pool.carry_out(&ask(1, 1, 0, 0, 1), trial.ends_at.plus_millis(-1));
+    assert!(matches!(decision, PoolDecision::Leased(_)), "{decision:?}");
+    let (decision, _) = pool.carry_out(&ask(2, 1, 0, 0, 1), trial.ends_at);
+    assert_eq!(decision, PoolDecision::Refused(Refusal::TrialExpired { ended_at: trial.ends_at }));
+}
+
+#[test]
+fn a_team_stands_where_its_plan_s_meters_stand() {
+    let pool = pool(10);
+    let meters: Vec<_> = pool.standings(START).iter().map(|standing| (standing.meter, standing.limit)).collect();
+    assert_eq!(meters, [(MeterName::Requests, Some(10)), (MeterName::Tokens, None)]);
+}
+
+#[test]
+fn the_kind_of_a_row_is_the_tag_of_its_event() {
+    let (member, meter) = (user(1), MeterName::Requests);
+    let grant = Grant {
+        id: GrantId::new(START, [1; 10]),
+        meter,
+        amount: 1,
+        priority: 0,
+        expires_at: START,
+        reason: GrantReason::TopUp,
+    };
+    for event in [
+        PoolEvent::Configured(team(1, 1)),
+        PoolEvent::Granted(grant),
+        PoolEvent::Reported { member, report: report(1, 1, 1) },
+        PoolEvent::Leased { member, granted: requests(1) },
+        PoolEvent::MarkReached { meter, percent: 80, used: 8, limit: 10 },
+    ] {
+        let stored = serde_json::to_value(&event).unwrap();
+        assert_eq!(stored["kind"], event.kind());
+    }
 }
 
 /// A member's meter with its ledger.

@@ -1,7 +1,9 @@
 //! A meter with its ledger, as the shell keeps them; the stories behind single rules; random interleavings.
 
 mod interleavings;
+mod nothing_to_do;
 mod stories;
+mod wire;
 
 use std::collections::HashMap;
 
