@@ -111,7 +111,7 @@ async function nodeTests(files) {
       [
         '--test',
         `--test-concurrency=${concurrency}`,
-        '--test-timeout=300000',
+        `--test-timeout=${process.env.SOAK ? 3 * 60 * 60 * 1000 : 300_000}`,
         '--test-reporter=spec',
         '--test-reporter-destination=stdout',
         '--test-reporter=tap',

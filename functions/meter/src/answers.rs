@@ -4,7 +4,7 @@ use tollgate_domain::{id::ReservationId, meter::IDEMPOTENCY_WINDOW_MS, time::Tim
 use tollgate_platform::meter::Answer;
 use worker::{Result, SqlStorage, SqlStorageValue};
 
-use crate::columns::{number, rows};
+use crate::columns::{number, rows, run};
 
 /// The largest answer that is kept: SQLite takes rows of 2 MB here.
 pub const MAX_KEPT_ANSWER_BYTES: usize = 1_500_000;
@@ -27,8 +27,9 @@ impl Answers {
     /// Keeps the first answer of a reservation and drops those whose time is over.
     pub fn keep(&self, reservation: ReservationId, at: Timestamp, answer: &Answer) -> Result<()> {
         let horizon = at.plus_millis(-IDEMPOTENCY_WINDOW_MS).as_millis();
-        self.0.exec("DELETE FROM answers WHERE at < ?", vec![SqlStorageValue::Integer(horizon)])?;
-        self.0.exec(
+        run(&self.0, "DELETE FROM answers WHERE at < ?", vec![SqlStorageValue::Integer(horizon)])?;
+        run(
+            &self.0,
             "INSERT OR IGNORE INTO answers (reservation, at, status, content_type, body, cost_microusd) VALUES (?, ?, ?, ?, ?, ?)",
             vec![
                 reservation.to_string().into(),
@@ -39,8 +40,7 @@ impl Answers {
                 answer.body.clone().into(),
                 answer.cost_microusd.map_or(SqlStorageValue::Null, number),
             ],
-        )?;
-        Ok(())
+        )
     }
 
     pub fn kept(&self, reservation: ReservationId) -> Result<Option<Answer>> {

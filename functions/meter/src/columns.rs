@@ -1,8 +1,10 @@
-//! Reading the columns of a row in order.
+//! Running statements, and reading the columns of a row in order.
 
 use serde::de::DeserializeOwned;
 use tollgate_domain::{ledger::Hash, time::Timestamp};
-use worker::{Error, Result, SqlStorage, SqlStorageValue};
+use worker::{Error, Result, SqlCursor, SqlCursorRawIterator, SqlStorage, SqlStorageValue};
+
+use crate::row_count;
 
 /// A row's columns; a wrong type is a fault of ours and said to be one.
 pub struct Columns(std::vec::IntoIter<SqlStorageValue>);
@@ -13,7 +15,35 @@ pub fn rows(
     query: &str,
     values: Vec<SqlStorageValue>,
 ) -> Result<impl Iterator<Item = Result<Columns>> + use<>> {
-    Ok(sql.exec(query, values)?.raw().map(|row| row.map(|row| Columns(row.into_iter()))))
+    let cursor = sql.exec(query, values)?;
+    let reading = Reading { rows: cursor.raw(), cursor };
+    Ok(reading.map(|row| row.map(|row| Columns(row.into_iter()))))
+}
+
+/// Runs a statement that answers no rows.
+pub fn run(sql: &SqlStorage, query: &str, values: Vec<SqlStorageValue>) -> Result<()> {
+    row_count::add(&sql.exec(query, values)?);
+    Ok(())
+}
+
+/// A query that is being read. How much SQLite read for it is known when nobody reads on.
+struct Reading {
+    rows: SqlCursorRawIterator,
+    cursor: SqlCursor,
+}
+
+impl Iterator for Reading {
+    type Item = Result<Vec<SqlStorageValue>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.rows.next()
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        row_count::add(&self.cursor);
+    }
 }
 
 /// Integers here are counters and milliseconds, far below 2^53.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use tollgate_domain::time::Timestamp;
 use worker::{Result, SqlStorage, SqlStorageValue};
 
-use crate::columns::{number, rows};
+use crate::columns::{number, rows, run};
 
 /// The longest pause before rows that were not confirmed are sent again.
 const LONGEST_PAUSE_MS: i64 = 60 * 60 * 1_000;
@@ -25,6 +25,8 @@ pub struct Exports {
     pub sent: u64,
     sent_at: Timestamp,
     attempts: u32,
+    /// No row up to this one is to be sent but those that were. In memory only: at worst it is looked for again.
+    barren: u64,
     /// Messages that overtook one that is still missing. In memory only: at worst they are sent again.
     ahead: BTreeMap<u64, u64>,
     /// There were more rows than a window takes. In memory only: a start looks anyway.
@@ -53,13 +55,15 @@ impl Exports {
             sent: row.number()?,
             sent_at: row.instant()?,
             attempts: u32::try_from(row.number()?).unwrap_or(u32::MAX),
+            barren: 0,
             ahead: BTreeMap::new(),
             more: false,
         })
     }
 
     pub fn save(&self, sql: &SqlStorage) -> Result<()> {
-        sql.exec(
+        run(
+            sql,
             "INSERT OR REPLACE INTO exports (id, confirmed, sent, sent_at, attempts) VALUES (1, ?, ?, ?, ?)",
             vec![
                 number(self.confirmed),
@@ -67,8 +71,7 @@ impl Exports {
                 SqlStorageValue::Integer(self.sent_at.as_millis()),
                 SqlStorageValue::Integer(i64::from(self.attempts)),
             ],
-        )?;
-        Ok(())
+        )
     }
 
     /// Whether rows are on their way.
@@ -86,6 +89,17 @@ impl Exports {
     /// Rows after which one is to be sent at an instant; `None` while others are on their way.
     pub fn send_after(&self, now: Timestamp) -> Option<u64> {
         self.retry_at().is_none_or(|at| at <= now).then_some(self.confirmed)
+    }
+
+    /// Nothing after what is confirmed is to be sent, up to this row: the next look begins there, so that its cost does
+    /// not grow with rows of no interest to the copy.
+    pub fn nothing_up_to(&mut self, seq: u64) {
+        self.barren = self.barren.max(seq);
+    }
+
+    /// Rows after which what is not confirmed is found.
+    pub fn look_after(&self, seq: u64) -> u64 {
+        seq.max(self.barren)
     }
 
     /// Rows up to this one were handed to the queue.
@@ -137,6 +151,17 @@ mod tests {
         assert_eq!((exports.retry_at(), exports.send_after(at(0))), (None, Some(12)));
         exports.sent(20, at(0));
         assert_eq!(exports.retry_at(), Some(at(FIRST_PAUSE_MS)), "the pauses start again");
+    }
+
+    #[test]
+    fn what_is_of_no_interest_is_looked_at_once() {
+        let mut exports = Exports::default();
+        assert_eq!(exports.look_after(0), 0);
+        exports.nothing_up_to(1_000);
+        assert_eq!((exports.send_after(at(0)), exports.look_after(0)), (Some(0), 1_000));
+        exports.sent(1_010, at(0));
+        exports.confirm(vec![(0, 1_010)]);
+        assert_eq!(exports.look_after(exports.confirmed), 1_010);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tollgate_domain::{
 use worker::{Result, SqlStorage, SqlStorageValue};
 
 use crate::{
-    columns::{number, rows},
+    columns::{number, rows, run},
     machine::Machine,
 };
 
@@ -111,7 +111,8 @@ impl<M: Machine> LedgerStore<M> {
     }
 
     fn write_checkpoint(&self, id: i64, seq: u64, head: Hash, state: &M) -> Result<()> {
-        self.sql.exec(
+        run(
+            &self.sql,
             "INSERT OR REPLACE INTO checkpoint (id, seq, hash, state) VALUES (?, ?, ?, ?)",
             vec![
                 SqlStorageValue::Integer(id),
@@ -119,8 +120,7 @@ impl<M: Machine> LedgerStore<M> {
                 head.to_string().into(),
                 serde_json::to_string(state)?.into(),
             ],
-        )?;
-        Ok(())
+        )
     }
 
     /// Remembers the state after the last row.
@@ -149,7 +149,7 @@ impl<M: Machine> LedgerStore<M> {
             for _ in 1..count {
                 sql.push_str(",(?,?,?,?,?,?)");
             }
-            self.sql.exec(&sql, values)?;
+            run(&self.sql, &sql, values)?;
         }
         Ok(())
     }
@@ -216,7 +216,7 @@ impl<M: Machine> LedgerStore<M> {
             return Ok(false);
         }
         self.write_checkpoint(BASE, base.seq, base.head, &base.state)?;
-        self.sql.exec("DELETE FROM ledger WHERE seq <= ?", vec![number(base.seq)])?;
+        run(&self.sql, "DELETE FROM ledger WHERE seq <= ?", vec![number(base.seq)])?;
         Ok(base.seq - from == ROWS_PER_COMPACTION)
     }
 }

@@ -9,6 +9,7 @@
 //! | `works.rs`, `answers.rs` | idempotency keys: work that goes on, answers that are kept |
 //! | `object.rs` | what both objects share: the machine with its ledger, its copies elsewhere, its alarm |
 //! | `memory.rs`, `ledger_store.rs`, `columns.rs` | the state between calls, and the SQLite it is a cache of |
+//! | `row_count.rs` | rows that SQLite reads and writes for a call, counted locally |
 //! | `exports.rs`, `upkeep.rs` | how far the ledger was copied; when the alarm is due and for what |
 //! | `machine.rs` | what the above need of a pure machine |
 //!
@@ -22,6 +23,7 @@ mod machine;
 mod memory;
 mod object;
 mod pool_link;
+mod row_count;
 #[expect(missing_docs, reason = "the macro writes methods without docs")]
 mod team_pool_do;
 mod upkeep;

@@ -36,6 +36,11 @@ impl<M: Machine> Memory<M> {
         self.seq
     }
 
+    /// Rows of the ledger that are written.
+    pub fn written(&self) -> u64 {
+        self.seq - self.unwritten.len() as u64
+    }
+
     /// The hash of the last row.
     pub const fn head(&self) -> Hash {
         self.head

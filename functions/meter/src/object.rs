@@ -9,13 +9,19 @@ use tollgate_domain::{
 };
 use tollgate_platform::{
     clock, log,
-    meter::{ExportBatch, MarkRow, Owner, Snapshot, UsageRow, Verified},
+    meter::{ExportBatch, MarkRow, Owner, ROWS_HEADER, Snapshot, UsageRow, Verified},
     settings::Settings,
 };
 use worker::{Env, Error, Result, SqlStorage, State};
 
 use crate::{
-    answers::Answers, columns::rows, exports::Exports, ledger_store::LedgerStore, machine::Machine, memory::Memory,
+    answers::Answers,
+    columns::{rows, run},
+    exports::Exports,
+    ledger_store::LedgerStore,
+    machine::Machine,
+    memory::Memory,
+    row_count,
     upkeep::Upkeep,
 };
 
@@ -85,7 +91,8 @@ impl<M: Exported> Opened<M> {
     /// Remembers whose this is.
     pub fn owned_by(&mut self, owner: Owner) -> Result<()> {
         if self.owner != Some(owner) {
-            self.sql.exec(
+            run(
+                &self.sql,
                 "INSERT OR REPLACE INTO owner (id, owner) VALUES (1, ?)",
                 vec![serde_json::to_string(&owner)?.into()],
             )?;
@@ -129,7 +136,7 @@ impl<M: Exported> Opened<M> {
 
     /// What the analytics copy does not have yet, oldest first.
     pub fn unexported(&self, limit: u32) -> Result<Vec<ExportRow>> {
-        let rows = self.store.of_kinds(M::KINDS, self.exports.confirmed, limit)?;
+        let rows = self.store.of_kinds(M::KINDS, self.exports.look_after(self.exports.confirmed), limit)?;
         Ok(rows.into_iter().filter_map(|(seq, at, event)| M::export(seq, at, event)).collect())
     }
 
@@ -140,8 +147,13 @@ impl<M: Exported> Opened<M> {
         };
         let mut messages = Vec::new();
         while messages.len() < MESSAGES_PER_WINDOW {
-            let rows = self.store.of_kinds(M::KINDS, after, ROWS_PER_MESSAGE)?;
-            let Some((through, ..)) = rows.last() else { break };
+            let rows = self.store.of_kinds(M::KINDS, self.exports.look_after(after), ROWS_PER_MESSAGE)?;
+            let Some((through, ..)) = rows.last() else {
+                if messages.is_empty() {
+                    self.exports.nothing_up_to(self.memory.written());
+                }
+                break;
+            };
             let from = after;
             after = *through;
             let mut batch = ExportBatch { owner, after: from, through: after, usage: Vec::new(), marks: Vec::new() };
@@ -208,14 +220,31 @@ impl<M: Exported> Object<M> {
         self.opened.replace(None);
     }
 
-    /// Reads a call, answers it, and sets the alarm. A failure is logged and answered as one.
+    /// Reads a call, answers it, and sets the alarm. A failure is logged and answered as one. Locally the answer also
+    /// tells what it cost.
     pub async fn serve<Q: DeserializeOwned, R: Serialize>(
         &self,
         body: &[u8],
         failed: R,
         answer: impl AsyncFnOnce(Q) -> Result<R>,
     ) -> Result<worker::Response> {
-        let reply = match serde_json::from_slice::<Q>(body) {
+        let work = self.reply(body, failed, answer);
+        if !self.settings.is_local() {
+            return worker::Response::from_bytes(serde_json::to_vec(&work.await)?);
+        }
+        let (reply, rows) = row_count::counted(work).await;
+        let response = worker::Response::from_bytes(serde_json::to_vec(&reply)?)?;
+        response.headers().set(ROWS_HEADER, &format!("{} {}", rows.read, rows.written))?;
+        Ok(response)
+    }
+
+    async fn reply<Q: DeserializeOwned, R>(
+        &self,
+        body: &[u8],
+        failed: R,
+        answer: impl AsyncFnOnce(Q) -> Result<R>,
+    ) -> R {
+        match serde_json::from_slice::<Q>(body) {
             Ok(request) => match answer(request).await {
                 Ok(reply) => reply,
                 Err(error) => {
@@ -228,8 +257,7 @@ impl<M: Exported> Object<M> {
                 log::error("meter", &format!("a call that is none: {error}"), None);
                 failed
             }
-        };
-        worker::Response::from_bytes(serde_json::to_vec(&reply)?)
+        }
     }
 
     /// Sets the alarm for what comes next, unless it is set early enough. `more` is an instant that only one kind of

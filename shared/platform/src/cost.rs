@@ -18,6 +18,12 @@ pub struct Cost {
 pub struct Counts {
     /// Calls of a Durable Object.
     pub durable_object_calls: u32,
+    /// Rows the SQLite of the objects that were called read for it.
+    #[serde(default)]
+    pub meter_rows_read: u32,
+    /// Rows it wrote, those of indexes too.
+    #[serde(default)]
+    pub meter_rows_written: u32,
     /// Statements sent to D1.
     pub d1_statements: u32,
     /// Rows D1 read for them.
@@ -38,6 +44,8 @@ impl Counts {
     pub const fn plus(self, other: Self) -> Self {
         Self {
             durable_object_calls: self.durable_object_calls + other.durable_object_calls,
+            meter_rows_read: self.meter_rows_read + other.meter_rows_read,
+            meter_rows_written: self.meter_rows_written + other.meter_rows_written,
             d1_statements: self.d1_statements + other.d1_statements,
             d1_rows_read: self.d1_rows_read + other.d1_rows_read,
             d1_rows_written: self.d1_rows_written + other.d1_rows_written,

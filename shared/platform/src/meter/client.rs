@@ -252,8 +252,7 @@ impl MeterClient {
     }
 
     async fn call(&self, scope: &Scope, request: &MeterRequest) -> Result<MeterReply, MeterUnavailable> {
-        scope.cost().durable_object_call();
-        object::call(scope.env(), "METER", &self.object, request).await.map_err(|error| {
+        object::call_for(scope, "METER", &self.object, request).await.map_err(|error| {
             crate::log::error("meter", &format!("{error:?}"), Some(scope));
             MeterUnavailable
         })

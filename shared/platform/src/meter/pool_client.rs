@@ -32,8 +32,7 @@ impl PoolClient {
     /// # Errors
     /// When it cannot be reached.
     pub async fn ask(&self, scope: &Scope, request: &PoolRequest) -> Result<PoolReply, MeterUnavailable> {
-        scope.cost().durable_object_call();
-        match object::call(scope.env(), "POOL", &self.owner.object_name(), request).await {
+        match object::call_for(scope, "POOL", &self.owner.object_name(), request).await {
             Ok(PoolReply::Failed) => Err(MeterUnavailable),
             Ok(reply) => Ok(reply),
             Err(error) => {

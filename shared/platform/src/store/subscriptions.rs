@@ -1,10 +1,11 @@
 //! Which plan a user holds.
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use tollgate_domain::{
     catalogue::{Plan, Product, limits},
     id::{SessionId, TenantId, UserId},
-    meter::{Entitlement, Limits, Terms},
+    meter::{Entitlement, Limits, RateLimit, Terms},
     time::Timestamp,
     trial::Trial,
 };
@@ -38,7 +39,7 @@ pub struct SubscriptionRow {
     pub trial_started_at: Option<i64>,
     /// Milliseconds.
     pub trial_ends_at: Option<i64>,
-    /// Limits that were agreed on beside the catalogue's, as JSON.
+    /// What was agreed on beside the catalogue, as JSON: see [`Agreed`].
     pub limits: Option<String>,
     /// 1 while the session that asks stands.
     pub session_stands: i64,
@@ -51,9 +52,9 @@ impl SubscriptionRow {
         Some(Trial { started_at: Timestamp::from_millis(start), ends_at: Timestamp::from_millis(end) })
     }
 
-    /// The limits of a contract of its own. Those that cannot be read do not count: the plan's then do.
-    fn agreed_limits(&self) -> Option<Limits> {
-        serde_json::from_str(self.limits.as_deref()?).ok()
+    /// The contract of its own. One that cannot be read does not count: the plan's limits then do.
+    fn agreed(&self) -> Agreed {
+        self.limits.as_deref().and_then(Agreed::read).unwrap_or_default()
     }
 
     /// What is pushed to the meter; `None` when the catalogue does not know the plan.
@@ -63,15 +64,35 @@ impl SubscriptionRow {
             (Plan::Trial, Some(trial)) => Terms::Trial(trial),
             _ => Terms::Monthly { anchor: Timestamp::from_millis(self.anchor_at) },
         };
+        let agreed = self.agreed();
         Some(Entitlement {
             version: self.version.unsigned_abs(),
             product,
             plan,
-            limits: self.agreed_limits().or_else(|| limits(product, plan))?,
+            limits: agreed.limits.or_else(|| limits(product, plan))?,
             terms,
             pooled: plan.is_pooled(),
-            rate: None,
+            rate: agreed.rate,
         })
+    }
+}
+
+/// A contract of its own: `{"requests":{"hard":1000},"tokens":"unlimited","rate":{"per_minute":60,"burst":10}}`.
+///
+/// Limits stand in for all of the plan's: a meter that they leave out is not included. A rate alone leaves the plan's
+/// limits as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Agreed {
+    limits: Option<Limits>,
+    rate: Option<RateLimit>,
+}
+
+impl Agreed {
+    fn read(text: &str) -> Option<Self> {
+        let mut members: Map<String, Value> = serde_json::from_str(text).ok()?;
+        let rate = members.remove("rate").map(serde_json::from_value).transpose().ok()?;
+        let limits = if members.is_empty() { None } else { Some(serde_json::from_value(Value::Object(members)).ok()?) };
+        Some(Self { limits, rate })
     }
 }
 
@@ -89,4 +110,46 @@ pub async fn subscription(
             &[Param::Text(&user.to_string()), Param::Text(product.as_str()), Param::Text(&session.to_string())],
         )
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tollgate_domain::meter::Limit;
+
+    fn entitlement(agreed: Option<&str>) -> Entitlement {
+        let row = SubscriptionRow {
+            plan: "pro".into(),
+            version: 2,
+            anchor_at: 0,
+            trial_started_at: None,
+            trial_ends_at: None,
+            limits: agreed.map(str::to_owned),
+            session_stands: 1,
+        };
+        row.entitlement(Product::Agent).unwrap()
+    }
+
+    #[test]
+    fn a_contract_may_set_limits_a_rate_or_both() {
+        let plan = entitlement(None);
+        assert_eq!((plan.limits, plan.rate), (limits(Product::Agent, Plan::Pro).unwrap(), None));
+        let rate = Some(RateLimit { per_minute: 60, burst: 10 });
+        let agreed = Limits { requests: Limit::Hard(5), tokens: Limit::Unlimited, emails: Limit::NotIncluded };
+
+        let paced = entitlement(Some(r#"{"rate":{"per_minute":60,"burst":10}}"#));
+        assert_eq!((paced.limits, paced.rate), (plan.limits, rate));
+        let limited = entitlement(Some(r#"{"requests":{"hard":5},"tokens":"unlimited"}"#));
+        assert_eq!((limited.limits, limited.rate), (agreed, None));
+        let both =
+            entitlement(Some(r#"{"requests":{"hard":5},"tokens":"unlimited","rate":{"per_minute":60,"burst":10}}"#));
+        assert_eq!((both.limits, both.rate), (agreed, rate));
+    }
+
+    #[test]
+    fn a_contract_that_cannot_be_read_does_not_count() {
+        for text in ["", "[]", "{}", r#"{"rate":{"per_minute":60}}"#, r#"{"requests":-1,"rate":null}"#] {
+            assert_eq!(entitlement(Some(text)), entitlement(None), "{text}");
+        }
+    }
 }
