@@ -39,6 +39,16 @@ macro_rules! id {
             pub fn new(now: Timestamp, entropy: Entropy) -> Self {
                 Self(uuid_v7(now, entropy))
             }
+
+            /// The 128 bits of its UUID.
+            pub const fn to_bytes(self) -> [u8; 16] {
+                *self.0.as_bytes()
+            }
+
+            /// The identifier of these 128 bits.
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
         }
 
         impl fmt::Display for $name {

@@ -14,12 +14,16 @@
 //! | [`pool`] | a team's quota: leases to its members, exact under lost and doubled messages |
 //! | [`ledger`] | the append-only, hash-chained record of those decisions |
 //! | [`account`] | e-mail addresses, passwords, roles |
+//! | [`api_key`] | API keys: text form, scopes, expiry, rotation |
+//! | [`secret_hash`] | how secrets of our own making are stored |
 
 pub mod account;
+pub mod api_key;
 pub mod catalogue;
 pub mod id;
 pub mod ledger;
 pub mod meter;
 pub mod pool;
+pub mod secret_hash;
 pub mod time;
 pub mod trial;
