@@ -15,6 +15,7 @@
 //! | [`ledger`] | the append-only, hash-chained record of those decisions |
 //! | [`account`] | e-mail addresses, passwords, roles |
 //! | [`api_key`] | API keys: text form, scopes, expiry, rotation |
+//! | [`totp`] | second factor: one-time passwords, recovery codes |
 //! | [`secret_hash`] | how secrets of our own making are stored |
 
 pub mod account;
@@ -26,4 +27,5 @@ pub mod meter;
 pub mod pool;
 pub mod secret_hash;
 pub mod time;
+pub mod totp;
 pub mod trial;
