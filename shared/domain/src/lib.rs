@@ -15,6 +15,7 @@
 //! | [`ledger`] | the append-only, hash-chained record of those decisions |
 //! | [`account`] | e-mail addresses, passwords, roles |
 //! | [`api_key`] | API keys: text form, scopes, expiry, rotation |
+//! | [`sign_in_guard`] | who may try a password, and how long the others wait |
 //! | [`totp`] | second factor: one-time passwords, recovery codes |
 //! | [`secret_hash`] | how secrets of our own making are stored |
 
@@ -26,6 +27,7 @@ pub mod ledger;
 pub mod meter;
 pub mod pool;
 pub mod secret_hash;
+pub mod sign_in_guard;
 pub mod time;
 pub mod totp;
 pub mod trial;
