@@ -103,6 +103,8 @@ id!(/// A hold on one or more meters, from reserve to settle.
     ReservationId, "res_");
 id!(/// A key of the API.
     ApiKeyId, "key_");
+id!(/// An invitation to a team.
+    InvitationId, "inv_");
 id!(/// Extra amounts on a meter: a top-up that was bought, goodwill that was given.
     GrantId, "grt_");
 id!(/// One HTTP request, as answered in `X-Request-Id`.

@@ -7,12 +7,10 @@
 //!
 //! | file | its job |
 //! |---|---|
-//! | `base62` | numbers as letters and digits, one spelling each |
 //! | `token` | the text form, with prefix and checksum |
 //! | `scope` | what a key may do |
 //! | `record` | the stored key: verifying, expiry, revoking, rotation with overlap |
 
-mod base62;
 mod record;
 mod scope;
 mod token;

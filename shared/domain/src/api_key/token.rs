@@ -15,8 +15,8 @@
 
 use core::fmt;
 
-use super::base62;
 use crate::{
+    base62::{self, ID_DIGITS, SECRET_DIGITS},
     id::{ApiKeyId, TenantId, UserId},
     secret_hash::SecretHash,
 };
@@ -47,8 +47,6 @@ pub enum InvalidToken {
     Checksum,
 }
 
-const ID_DIGITS: usize = 22;
-const SECRET_DIGITS: usize = 43;
 const CHECKSUM_DIGITS: usize = 6;
 
 impl Token {

@@ -3,6 +3,12 @@
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
+/// Digits of 128 bits: an id.
+pub const ID_DIGITS: usize = 22;
+
+/// Digits of 256 bits: a secret.
+pub const SECRET_DIGITS: usize = 43;
+
 /// Appends big-endian bytes as that many digits; the width must be enough for them.
 pub fn encode(bytes: &[u8], width: usize, text: &mut String) {
     let mut number = bytes.to_vec();
