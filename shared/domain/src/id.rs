@@ -39,6 +39,16 @@ macro_rules! id {
             pub fn new(now: Timestamp, entropy: Entropy) -> Self {
                 Self(uuid_v7(now, entropy))
             }
+
+            /// The 128 bits of its UUID.
+            pub const fn to_bytes(self) -> [u8; 16] {
+                *self.0.as_bytes()
+            }
+
+            /// The identifier of these 128 bits.
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
         }
 
         impl fmt::Display for $name {
@@ -93,6 +103,8 @@ id!(/// A hold on one or more meters, from reserve to settle.
     ReservationId, "res_");
 id!(/// A key of the API.
     ApiKeyId, "key_");
+id!(/// An invitation to a team.
+    InvitationId, "inv_");
 id!(/// Extra amounts on a meter: a top-up that was bought, goodwill that was given.
     GrantId, "grt_");
 id!(/// One HTTP request, as answered in `X-Request-Id`.

@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 
 /// A link of the chain. Its text form is 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct Hash([u8; 32]);
+pub struct Hash(pub(crate) [u8; 32]);
 
 impl Hash {
     /// What the first entry is chained to.

@@ -14,12 +14,23 @@
 //! | [`pool`] | a team's quota: leases to its members, exact under lost and doubled messages |
 //! | [`ledger`] | the append-only, hash-chained record of those decisions |
 //! | [`account`] | e-mail addresses, passwords, roles |
+//! | [`team`] | members, roles, invitations, seats |
+//! | [`api_key`] | API keys: text form, scopes, expiry, rotation |
+//! | [`sign_in_guard`] | who may try a password, and how long the others wait |
+//! | [`totp`] | second factor: one-time passwords, recovery codes |
+//! | [`secret_hash`] | how secrets of our own making are stored |
 
 pub mod account;
+pub mod api_key;
+mod base62;
 pub mod catalogue;
 pub mod id;
 pub mod ledger;
 pub mod meter;
 pub mod pool;
+pub mod secret_hash;
+pub mod sign_in_guard;
+pub mod team;
 pub mod time;
+pub mod totp;
 pub mod trial;

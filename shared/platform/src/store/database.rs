@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use tollgate_api::Problem;
 use tollgate_domain::id::{Shard, TenantId};
 use wasm_bindgen::JsValue;
-use worker::{D1Database, D1PreparedStatement, D1Result};
+use worker::{D1Database, D1PreparedStatement, D1Result, Env};
 
 use crate::{Scope, cost::Counts};
 
@@ -62,10 +62,27 @@ impl From<StoreError> for Problem {
 
 /// The shards that have a binding: `DB_0` and on.
 pub fn shards(scope: &Scope) -> impl Iterator<Item = Shard> {
+    bound_shards(scope.env())
+}
+
+pub(super) fn bound_shards(env: &Env) -> impl Iterator<Item = Shard> {
     (0..).map_while(|number| {
-        let bound = js_sys::Reflect::get(scope.env(), &JsValue::from_str(&format!("DB_{number}")));
+        let bound = js_sys::Reflect::get(env, &JsValue::from_str(&format!("DB_{number}")));
         Shard::new(number).filter(|_| bound.is_ok_and(|value| !value.is_undefined()))
     })
+}
+
+/// What a shard's database is called among the bindings.
+pub(super) fn binding(shard: Shard) -> String {
+    format!("DB_{}", shard.number())
+}
+
+/// Whether a shard's database runs a statement without parameters. For readiness, which has no request to log for.
+pub(super) async fn runs(env: &Env, shard: Shard, statement: Statement) -> bool {
+    match env.d1(&binding(shard)) {
+        Ok(d1) => d1.prepare(statement.sql).all().await.is_ok(),
+        Err(_) => false,
+    }
 }
 
 /// One database with the request that uses it.
@@ -76,7 +93,7 @@ pub(super) struct Database<'a> {
 
 impl<'a> Database<'a> {
     pub(super) fn of(scope: &'a Scope, shard: Shard) -> Result<Self, StoreError> {
-        let binding = format!("DB_{}", shard.number());
+        let binding = binding(shard);
         let d1 = scope.env().d1(&binding).map_err(|error| {
             crate::log::error("d1", &format!("{binding}: {error}"), Some(scope));
             StoreError::Failed

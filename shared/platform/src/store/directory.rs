@@ -3,15 +3,16 @@
 use serde::Deserialize;
 use tollgate_domain::{account::Email, id::Shard, time::Timestamp};
 use wasm_bindgen::JsValue;
+use worker::Env;
 
 use super::{
     accounts::AccountRow,
-    database::{Database, Statement, StoreError},
+    database::{Database, Statement, StoreError, binding, bound_shards, runs},
 };
 use crate::Scope;
 
 /// Statements of this repository.
-pub const STATEMENTS: &[Statement] = &[ACCOUNT_BY_EMAIL, DIRTY_HOURS, ALL_HOURS_DIRTY];
+pub const STATEMENTS: &[Statement] = &[ACCOUNT_BY_EMAIL, DIRTY_HOURS, ALL_HOURS_DIRTY, ANY_TENANT];
 
 // A sign-in knows an address and nothing else: the directory on the first shard says whose it is.
 const ACCOUNT_BY_EMAIL: Statement = Statement {
@@ -33,6 +34,19 @@ const ALL_HOURS_DIRTY: Statement = Statement {
     sql: "INSERT OR IGNORE INTO usage_dirty_hours (tenant_id, hour) \
           SELECT tenant_id, at / 3600000 * 3600000 FROM usage_events UNION SELECT tenant_id, hour FROM usage_hourly",
 };
+
+// Readiness is asked by nobody in particular: it wants to know whether the tables are there, and reads one row at most.
+const ANY_TENANT: Statement = Statement { name: "directory.any_tenant", sql: "SELECT 1 AS found FROM tenants LIMIT 1" };
+
+/// The first database that does not answer, by its binding's name; `None` when all do.
+pub async fn silent_database(env: &Env) -> Option<String> {
+    for shard in bound_shards(env) {
+        if !runs(env, shard, ANY_TENANT).await {
+            return Some(binding(shard));
+        }
+    }
+    None
+}
 
 /// An hour of a tenant whose roll-up is not up to date.
 #[derive(Debug, Clone, Deserialize)]

@@ -1,0 +1,249 @@
+//! The proof from the other side: a statement of a tenant answers and changes the same, whether another tenant's rows
+//! stand beside its own or not (non-interference; Goguen and Meseguer, 1982).
+//!
+//! Two databases are filled at random with the same rows of tenant A; the second also gets rows of tenant B that look
+//! alike. Each statement runs for A in both. What comes back, and A's rows afterwards, must be equal; B's rows must be as
+//! they were. Values come from a handful, so that conditions are met often.
+//!
+//! One thing is told by design: that a value is taken where it must be unique among all tenants (an address). There B's
+//! values are others than A's.
+
+use std::{cell::Cell, collections::BTreeMap};
+
+use proptest::{
+    prelude::*,
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+};
+use rusqlite::{Connection, Error, params_from_iter, types::Value};
+
+use crate::{
+    schema::{Column, Schema, Table, migrated, schema},
+    tests::{mutants, tenant_statements},
+};
+
+const TENANT_A: &str = "ten_a";
+const TENANT_B: &str = "ten_b";
+
+/// How many fillings of the databases are tried; each runs every statement several times.
+const FILLINGS: u32 = 60;
+/// How many more for a statement that has had no effect yet: one with many conditions.
+const MORE_FILLINGS: u32 = 1_000;
+const RUNS_EACH: u32 = 8;
+
+/// Rows are compared as sets: without ORDER BY their order says nothing.
+type Rows = Vec<Vec<String>>;
+
+/// A stream of choices out of a seed (xorshift64*; Marsaglia, 2003).
+struct Choices(u64);
+
+impl Choices {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let number = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
+        usize::try_from(number).unwrap() % bound
+    }
+
+    fn of<'v>(&mut self, values: &[&'v str]) -> &'v str {
+        values[self.below(values.len())]
+    }
+
+    /// A number as text, which SQLite turns into what the column is.
+    fn number(&mut self) -> String {
+        self.of(&["0", "0", "0", "1", "1", "3600000"]).to_owned()
+    }
+
+    fn parameter(&mut self) -> Value {
+        match self.below(12) {
+            0 => Value::Null,
+            1 => Value::Text(self.of(&["expired", "teams"]).to_owned()),
+            2 => Value::Text("7200000".into()),
+            _ => Value::Text(self.number()),
+        }
+    }
+
+    fn column(&mut self, column: &Column) -> Value {
+        match self.below(6) {
+            0 | 1 if column.nullable => Value::Null,
+            2 if column.is_text => Value::Text(self.of(&["expired", "teams"]).to_owned()),
+            _ => Value::Text(self.number()),
+        }
+    }
+
+    /// What `json_each` is given: rows with every name a statement reads.
+    fn json(&mut self) -> Value {
+        let names = [
+            "seq",
+            "at",
+            "id",
+            "late",
+            "requests",
+            "tokens",
+            "emails",
+            "function",
+            "provider",
+            "model",
+            "prompt_tokens",
+            "completion_tokens",
+            "estimated",
+            "cost_microusd",
+            "request_id",
+            "outcome",
+            "meter",
+            "percent",
+            "used",
+            "limit",
+        ];
+        let rows: Vec<_> = (0..=self.below(3))
+            .map(|_| {
+                let members: Vec<_> = names.iter().map(|name| format!("\"{name}\":{}", self.number())).collect();
+                format!("{{{}}}", members.join(","))
+            })
+            .collect();
+        Value::Text(format!("[{}]", rows.join(",")))
+    }
+
+    fn parameters(&mut self, sql: &str, count: usize) -> Vec<Value> {
+        let mut values = vec![Value::Text(TENANT_A.into())];
+        for number in 2..=count {
+            let takes_json = sql.contains(&format!("json_each(?{number})"));
+            values.push(if takes_json { self.json() } else { self.parameter() });
+        }
+        values
+    }
+
+    fn row(&mut self, table: &Table, tenant: &str) -> Vec<Value> {
+        let cell = |column: &Column| {
+            if column.name == "tenant_id" {
+                return Value::Text(tenant.to_owned());
+            }
+            let shared = table.unique_keys.iter().any(|key| key.contains(&column.name) && !key.contains("tenant_id"));
+            match self.column(column) {
+                Value::Text(text) if shared && tenant == TENANT_B => Value::Text(format!("9{text}")),
+                value => value,
+            }
+        };
+        table.columns.iter().map(cell).collect()
+    }
+}
+
+fn insert(database: &Connection, name: &str, row: &[Value]) {
+    let places: Vec<_> = (1..=row.len()).map(|number| format!("?{number}")).collect();
+    let sql = format!("INSERT OR IGNORE INTO {name} VALUES ({})", places.join(","));
+    database.execute(&sql, params_from_iter(row)).unwrap();
+}
+
+/// The two databases: A alone, and A beside B.
+fn filled(schema: &Schema, choices: &mut Choices) -> [Connection; 2] {
+    let databases = [migrated(), migrated()];
+    for (name, table) in schema {
+        for _ in 0..choices.below(8) {
+            let row = choices.row(table, TENANT_A);
+            for database in &databases {
+                insert(database, name, &row);
+            }
+        }
+        for _ in 0..choices.below(8) {
+            insert(&databases[1], name, &choices.row(table, TENANT_B));
+        }
+    }
+    databases
+}
+
+fn rows(database: &Connection, sql: &str, values: &[Value]) -> Result<Rows, Error> {
+    let mut statement = database.prepare(sql)?;
+    let columns = statement.column_count();
+    let found = statement.query_map(params_from_iter(values), |row| {
+        (0..columns).map(|at| row.get::<_, Value>(at).map(|value| format!("{value:?}"))).collect()
+    })?;
+    let mut found = found.collect::<Result<Rows, _>>()?;
+    found.sort();
+    Ok(found)
+}
+
+fn contents(database: &Connection, schema: &Schema, tenant: &str) -> Vec<Rows> {
+    let of =
+        |name: &String| rows(database, &format!("SELECT * FROM {name} WHERE tenant_id = '{tenant}'"), &[]).unwrap();
+    schema.keys().map(of).collect()
+}
+
+/// What a statement did for A.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    answer: Result<Rows, String>,
+    afterwards: Vec<Rows>,
+}
+
+fn run(database: &Connection, schema: &Schema, sql: &str, values: &[Value]) -> (Outcome, Vec<Rows>) {
+    database.execute_batch("SAVEPOINT before").unwrap();
+    let answer = rows(database, sql, values).map_err(|error| error.to_string());
+    let afterwards = contents(database, schema, TENANT_A);
+    let others = contents(database, schema, TENANT_B);
+    database.execute_batch("ROLLBACK TO before; RELEASE before").unwrap();
+    (Outcome { answer, afterwards }, others)
+}
+
+/// Runs a statement in both databases; whether it did anything.
+fn compare(databases: &[Connection; 2], schema: &Schema, sql: &str, values: &[Value]) -> Result<bool, String> {
+    let [alone, beside] = databases;
+    let before = contents(alone, schema, TENANT_A);
+    let others_before = contents(beside, schema, TENANT_B);
+    let (expected, _) = run(alone, schema, sql, values);
+    let (found, others) = run(beside, schema, sql, values);
+    if others != others_before {
+        return Err(format!("another tenant's rows changed, with {values:?}"));
+    }
+    if found != expected {
+        return Err(format!("alone {expected:?}\nbeside {found:?}\nwith {values:?}"));
+    }
+    Ok(expected.answer.is_ok_and(|rows| !rows.is_empty()) || expected.afterwards != before)
+}
+
+/// Tries statements against many fillings; answers how often each did something.
+///
+/// # Errors
+/// The first statement that another tenant's rows make a difference to.
+fn try_all(statements: &[(String, String)], fillings: u32) -> Result<BTreeMap<String, u32>, String> {
+    let schema = schema(&migrated());
+    let effects: BTreeMap<_, _> = statements.iter().map(|(name, _)| (name.clone(), Cell::new(0))).collect();
+    let config = Config { failure_persistence: None, max_shrink_iters: 0, ..Config::with_cases(fillings) };
+    // The same fillings every time: whether a statement had an effect must not be a matter of luck.
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let tried = runner.run(&(1_u64..), |seed| {
+        let mut choices = Choices(seed);
+        let databases = filled(&schema, &mut choices);
+        for (name, sql) in statements {
+            let count = databases[0].prepare(sql).unwrap().parameter_count();
+            for _ in 0..RUNS_EACH {
+                let values = choices.parameters(sql, count);
+                let effective = compare(&databases, &schema, sql, &values)
+                    .map_err(|difference| TestCaseError::fail(format!("{name}: {difference}")))?;
+                effects[name].set(effects[name].get() + u32::from(effective));
+            }
+        }
+        Ok(())
+    });
+    tried.map_err(|error| error.to_string())?;
+    Ok(effects.into_iter().map(|(name, count)| (name, count.get())).collect())
+}
+
+#[test]
+fn other_tenants_rows_make_no_difference_to_any_statement() {
+    let statements: Vec<_> = tenant_statements().map(|found| (found.name.to_owned(), found.sql.to_owned())).collect();
+    let effects = try_all(&statements, FILLINGS).unwrap();
+    // A statement that never did anything was not tried.
+    let idle = statements.into_iter().filter(|(name, _)| effects[name] == 0).collect::<Vec<_>>();
+    let still_idle: Vec<_> =
+        try_all(&idle, MORE_FILLINGS).unwrap().into_iter().filter(|(_, count)| *count == 0).collect();
+    assert!(still_idle.is_empty(), "never had an effect: {still_idle:?}");
+    eprintln!("Interference: {} statements, {} runs each and more", effects.len(), FILLINGS * RUNS_EACH);
+}
+
+#[test]
+fn the_mutants_make_a_difference() {
+    for mutant in mutants() {
+        let name = mutant.0.clone();
+        assert!(try_all(&[mutant], FILLINGS).is_err(), "{name} was not found out");
+    }
+}
