@@ -14,6 +14,7 @@
 //! | [`pool`] | a team's quota: leases to its members, exact under lost and doubled messages |
 //! | [`ledger`] | the append-only, hash-chained record of those decisions |
 //! | [`account`] | e-mail addresses, passwords, roles |
+//! | [`audit`] | who did what, hash-chained for each tenant |
 //! | [`team`] | members, roles, invitations, seats |
 //! | [`api_key`] | API keys: text form, scopes, expiry, rotation |
 //! | [`sign_in_guard`] | who may try a password, and how long the others wait |
@@ -22,6 +23,7 @@
 
 pub mod account;
 pub mod api_key;
+pub mod audit;
 mod base62;
 pub mod catalogue;
 pub mod id;

@@ -9,6 +9,7 @@
 //! | [`identity`] | access tokens: issuing, verifying, the [`identity::Caller`] extractor |
 //! | [`meter`] | the client of the `UsageMeter` object, with settles that ride on the next reserve |
 //! | [`store`] | D1: [`store::TenantDb`] and every SQL statement |
+//! | [`vault`] | third parties' credentials, sealed for their tenant, column and row |
 //! | [`outgoing`] | HTTP to other parties |
 //! | [`settings`] | what comes from the environment |
 //! | [`clock`], [`random`], [`log`], [`cost`] | time, entropy, structured logs, what a request cost |
@@ -23,6 +24,7 @@ pub mod outgoing;
 pub mod random;
 pub mod settings;
 pub mod store;
+pub mod vault;
 
 pub use http::Scope;
 pub use tollgate_api::{Code, Problem};

@@ -109,6 +109,14 @@ pub fn hidden_statements(database: &Connection) -> Vec<String> {
     texts(database, "SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'index')", &[])
 }
 
+/// Foreign keys that do not hold within a tenant: what they cascade to is in no statement.
+pub fn foreign_keys_across_tenants(database: &Connection) -> Vec<String> {
+    let across = "SELECT id || ' of ' || ?1 FROM pragma_foreign_key_list(?1) EXCEPT \
+                  SELECT id || ' of ' || ?1 FROM pragma_foreign_key_list(?1) \
+                  WHERE \"from\" = 'tenant_id' AND coalesce(\"to\", 'tenant_id') = 'tenant_id'";
+    schema(database).keys().flat_map(|name| texts(database, across, &[name])).collect()
+}
+
 /// What SQLite says of a statement it has prepared.
 pub struct Prepared {
     /// The tables it reads or writes.

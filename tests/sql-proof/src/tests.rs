@@ -6,7 +6,7 @@ use tollgate_platform::store::{Statement, TENANT_STATEMENTS, directory};
 
 use crate::{
     proof::{Leak, Proven, prove},
-    schema::{Schema, hidden_statements, migrated, prepare, root, schema},
+    schema::{Schema, foreign_keys_across_tenants, hidden_statements, migrated, prepare, root, schema},
 };
 
 /// Tables without a `tenant_id`, each with its reason. There is none.
@@ -71,10 +71,25 @@ fn statements_that_cross_tenants_are_sound_sql_and_few() {
 fn every_table_has_a_tenant_or_a_reason_and_nothing_is_hidden_in_the_database() {
     let database = migrated();
     assert_eq!(hidden_statements(&database), [""; 0], "views and triggers are not proven");
+    assert_eq!(foreign_keys_across_tenants(&database), [""; 0]);
     for (name, table) in schema(&database) {
         let reason = NOBODYS_TABLES.iter().find(|(table, _)| *table == name);
         assert_ne!(table.is_tenants(), reason.is_some(), "{name}: has a tenant_id, or a reason in NOBODYS_TABLES");
     }
+}
+
+#[test]
+fn what_a_migration_could_hide_is_seen() {
+    let database = migrated();
+    database
+        .execute_batch(
+            "CREATE VIEW everybody AS SELECT * FROM users; \
+             CREATE TABLE one (tenant_id TEXT, id TEXT, FOREIGN KEY (id) REFERENCES tenants (tenant_id) ON DELETE CASCADE); \
+             CREATE TABLE two (tenant_id TEXT, id TEXT, FOREIGN KEY (tenant_id, id) REFERENCES users (tenant_id, user_id))",
+        )
+        .unwrap();
+    assert_eq!(hidden_statements(&database), ["everybody"]);
+    assert_eq!(foreign_keys_across_tenants(&database), ["0 of one"]);
 }
 
 #[test]
