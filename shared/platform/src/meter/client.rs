@@ -1,6 +1,6 @@
 //! Calls of a meter object.
 
-use std::{collections::VecDeque, rc::Rc, time::Duration};
+use std::{rc::Rc, time::Duration};
 
 use tollgate_api::{Code, Problem};
 use tollgate_domain::{
@@ -14,8 +14,8 @@ use worker::Delay;
 use super::{
     export::{Owner, UsageRow},
     object,
-    pending::{self, HOLD_MS, When},
-    ticket::{Ticket, Told},
+    pending::{self, GATHER_MS, HOLD_MS, PATIENCE_MS, When},
+    ticket::Ticket,
     wire::{End, MeterReply, MeterRequest, Verified, Worked},
 };
 use crate::{Scope, clock, identity::Caller, store};
@@ -56,37 +56,47 @@ impl MeterClient {
     /// 503 when the meter cannot be reached.
     pub async fn reserve(&self, scope: &Scope, caller: &Caller, reserve: &Reserve) -> Result<Worked, Problem> {
         let now = clock::wall().as_millis();
-        pending::with(|queues| queues.begin(self.owner, now));
-        let worked = self.decide(scope, caller, reserve, now).await;
+        let in_company = pending::with(|queues| queues.begin(self.owner, now));
+        let worked = if in_company && reserve.key.is_none() {
+            self.travel(scope, caller, reserve).await
+        } else {
+            // Under an idempotency key the object may let the caller wait for an answer: nobody else should wait with it.
+            only(self.work(scope, caller, vec![reserve.clone()]).await)
+        };
         if !matches!(&worked, Ok(Worked::Decided(Decision::Admitted(_) | Decision::AdmittedBefore(_)))) {
             pending::with(|queues| queues.arrive(self.owner));
         }
         worked
     }
 
-    async fn decide(&self, scope: &Scope, caller: &Caller, reserve: &Reserve, now: i64) -> Result<Worked, Problem> {
-        // Under an idempotency key the object may let the caller wait for an answer: nobody else should wait with it.
-        if reserve.key.is_some() {
-            return only(self.work(scope, caller, vec![reserve.clone()]).await?);
-        }
-        if !pending::with(|queues| queues.leads(self.owner, now)) {
-            let ticket = Rc::new(Ticket::new(reserve.clone()));
-            pending::with(|queues| queues.wait(self.owner, Rc::clone(&ticket)));
-            match ticket.told().await {
-                Some(Told::Answered(worked)) => return *worked,
-                Some(Told::Lead) => {}
-                None => {
-                    self.give_back(scope, [reserve]);
-                    return Err(MeterUnavailable.into());
-                }
+    /// Waits for others of the same user, and goes with them.
+    async fn travel(&self, scope: &Scope, caller: &Caller, reserve: &Reserve) -> Result<Worked, Problem> {
+        let ticket = Rc::new(Ticket::new(reserve.clone()));
+        pending::with(|queues| queues.wait(self.owner, Rc::clone(&ticket)));
+        let give_up = clock::wall().plus_millis(PATIENCE_MS);
+        loop {
+            Delay::from(Duration::from_millis(GATHER_MS.unsigned_abs())).await;
+            if let Some(answer) = ticket.told() {
+                return answer;
+            }
+            let now = clock::wall();
+            if !ticket.has_departed()
+                && let Some(tickets) = pending::with(|queues| queues.set_out(self.owner, now.as_millis()))
+            {
+                let convoy = Convoy { owner: self.owner, tickets };
+                let worked = self.work(scope, caller, convoy.reserves()).await;
+                convoy.arrive(worked);
+            } else if now >= give_up {
+                crate::log::warn("meter", "a call that others went along with never came back", Some(scope));
+                pending::with(|queues| queues.leave(self.owner, |waiting| Rc::ptr_eq(waiting, &ticket)));
+                self.give_back(scope, [reserve]);
+                return Err(MeterUnavailable.into());
+            }
+            // Whoever sets out takes itself along, unless the convoy was full: then it goes with the next.
+            if let Some(answer) = ticket.told() {
+                return answer;
             }
         }
-        let convoy = Convoy::depart(self.owner);
-        let reserves = core::iter::once(reserve).chain(convoy.reserves()).cloned().collect();
-        let mut worked = self.work(scope, caller, reserves).await.map(VecDeque::from);
-        let mine = take_one(&mut worked);
-        convoy.arrive(worked);
-        mine
     }
 
     /// Sends the settles that wait, and reserves; answers each of the reserves.
@@ -259,47 +269,43 @@ impl MeterClient {
     }
 }
 
-/// A call of several reserves: whatever becomes of it, everybody who went along is told, and whoever waits goes next.
+/// A call of several reserves: whatever becomes of it, everybody who went along is told.
 struct Convoy {
     owner: Owner,
-    passengers: Vec<Rc<Ticket>>,
+    tickets: Vec<Rc<Ticket>>,
 }
 
 impl Convoy {
-    fn depart(owner: Owner) -> Self {
-        Self { owner, passengers: pending::with(|queues| queues.together(owner)) }
+    fn reserves(&self) -> Vec<Reserve> {
+        self.tickets.iter().inspect(|ticket| ticket.depart()).map(|ticket| ticket.reserve.clone()).collect()
     }
 
-    fn reserves(&self) -> impl Iterator<Item = &Reserve> {
-        self.passengers.iter().map(|ticket| &ticket.reserve)
-    }
-
-    fn arrive(mut self, mut worked: Result<VecDeque<Worked>, Problem>) {
-        for ticket in self.passengers.drain(..) {
-            ticket.tell(Told::Answered(Box::new(take_one(&mut worked))));
+    fn arrive(mut self, worked: Result<Vec<Worked>, Problem>) {
+        let tickets = std::mem::take(&mut self.tickets);
+        match worked {
+            Ok(worked) => {
+                for (ticket, worked) in tickets.into_iter().zip(worked) {
+                    ticket.tell(Ok(worked));
+                }
+            }
+            Err(problem) => {
+                for ticket in tickets {
+                    ticket.tell(Err(problem.clone()));
+                }
+            }
         }
     }
 }
 
 impl Drop for Convoy {
     fn drop(&mut self) {
-        for ticket in self.passengers.drain(..) {
-            ticket.tell(Told::Answered(Box::new(Err(MeterUnavailable.into()))));
+        for ticket in self.tickets.drain(..) {
+            ticket.tell(Err(MeterUnavailable.into()));
         }
-        let next = pending::with(|queues| queues.back(self.owner, clock::wall().as_millis()));
-        if let Some(next) = next {
-            next.tell(Told::Lead);
-        }
+        pending::with(|queues| queues.back(self.owner));
     }
 }
 
-fn take_one(worked: &mut Result<VecDeque<Worked>, Problem>) -> Result<Worked, Problem> {
-    match worked {
-        Ok(worked) => worked.pop_front().ok_or_else(|| MeterUnavailable.into()),
-        Err(problem) => Err(problem.clone()),
-    }
-}
-
-fn only(worked: Vec<Worked>) -> Result<Worked, Problem> {
-    worked.into_iter().next().ok_or_else(|| MeterUnavailable.into())
+fn only(worked: Result<Vec<Worked>, Problem>) -> Result<Worked, Problem> {
+    worked?.into_iter().next().ok_or_else(|| MeterUnavailable.into())
 }

@@ -4,9 +4,9 @@
 //! the settle travels with it and costs no call of its own. It never waits longer than [`HOLD_MS`]. One that is lost
 //! with its isolate is an unsettled reservation, which counts at its estimate.
 //!
-//! Reserves of one user that come together travel together: while one call is on its way, those that arrive wait, and
-//! when it is back the first of them takes the others along. So the calls, and the commits in the object, are fewer
-//! the busier a user is, and nobody who comes alone waits for anything.
+//! Reserves of one user that come together travel together: they wait for a moment, and then the first to look again
+//! takes the others along. So the calls, and the commits in the object, are fewer the busier a user is. Who comes alone
+//! waits for nothing.
 
 use std::{cell::RefCell, collections::HashMap, hash::Hash, rc::Rc};
 
@@ -14,6 +14,9 @@ use super::{export::Owner, ticket::Ticket, wire::End};
 
 /// The longest a settle waits for a reserve to ride on.
 pub(super) const HOLD_MS: i64 = 50;
+
+/// How long a reserve waits for others of its user, where others are on their way.
+pub(super) const GATHER_MS: i64 = 1;
 
 /// A call that is not back by then is taken for lost: the runtime may have ended the request that made it.
 pub(super) const PATIENCE_MS: i64 = 10_000;
@@ -82,45 +85,43 @@ impl<K: Copy + Eq + Hash, W> Queues<K, W> {
         self.0.entry(object).or_default()
     }
 
-    /// A reserve begins.
-    pub(super) fn begin(&mut self, object: K, now_ms: i64) {
+    /// A reserve begins; whether others of this user are on their way, too.
+    pub(super) fn begin(&mut self, object: K, now_ms: i64) -> bool {
         let queue = self.queue(object);
         queue.in_flight += 1;
         queue.previous_reserve_ms = queue.last_reserve_ms;
         queue.last_reserve_ms = now_ms;
+        queue.in_flight > 1
     }
 
-    /// Whether this reserve calls now; `false`: a call is on its way, and it waits for that to be back.
-    pub(super) fn leads(&mut self, object: K, now_ms: i64) -> bool {
-        let queue = self.queue(object);
-        if queue.calling_since_ms.is_some_and(|since| now_ms < since.saturating_add(PATIENCE_MS)) {
-            return false;
-        }
-        queue.calling_since_ms = Some(now_ms);
-        true
-    }
-
-    /// Waits for the call that is on its way.
+    /// Waits to be taken along.
     pub(super) fn wait(&mut self, object: K, waiting: W) {
         self.queue(object).waiting.push(waiting);
     }
 
-    /// A call sets out: it takes along the reserves that wait.
-    pub(super) fn together(&mut self, object: K) -> Vec<W> {
+    /// Sets out with those that wait; `None` while another call of theirs is on its way.
+    pub(super) fn set_out(&mut self, object: K, now_ms: i64) -> Option<Vec<W>> {
         let queue = self.queue(object);
-        let count = queue.waiting.len().min(MAX_TOGETHER - 1);
-        queue.waiting.drain(..count).collect()
-    }
-
-    /// A call is back: the first that waits calls next, if there is one.
-    pub(super) fn back(&mut self, object: K, now_ms: i64) -> Option<W> {
-        let queue = self.0.get_mut(&object)?;
-        if queue.waiting.is_empty() {
-            queue.calling_since_ms = None;
+        if queue.calling_since_ms.is_some_and(|since| now_ms < since.saturating_add(PATIENCE_MS)) {
             return None;
         }
         queue.calling_since_ms = Some(now_ms);
-        Some(queue.waiting.remove(0))
+        let count = queue.waiting.len().min(MAX_TOGETHER);
+        Some(queue.waiting.drain(..count).collect())
+    }
+
+    /// A call is back.
+    pub(super) fn back(&mut self, object: K) {
+        if let Some(queue) = self.0.get_mut(&object) {
+            queue.calling_since_ms = None;
+        }
+    }
+
+    /// Waits no longer.
+    pub(super) fn leave(&mut self, object: K, is_it: impl Fn(&W) -> bool) {
+        if let Some(queue) = self.0.get_mut(&object) {
+            queue.waiting.retain(|waiting| !is_it(waiting));
+        }
     }
 
     /// The work of a reserve is over, or it was refused.
@@ -233,39 +234,38 @@ mod tests {
     }
 
     #[test]
-    fn reserves_that_come_while_a_call_is_on_its_way_travel_together() {
+    fn reserves_that_come_together_travel_together() {
         let mut queues = Queues::<&str, u8>::default();
-        assert!(queues.leads("u", 0));
-        for number in 1..=3 {
-            assert!(!queues.leads("u", 1));
-            queues.wait("u", number);
-        }
-        assert!(queues.leads("other", 1), "users do not wait for each other");
-        assert_eq!(queues.back("u", 2), Some(1), "the first that waits calls next");
-        assert!(!queues.leads("u", 2));
-        assert_eq!(queues.together("u"), [2, 3], "and takes the others along");
-        assert_eq!(queues.back("u", 3), None);
-        assert!(queues.leads("u", 3));
+        assert!(!queues.begin("u", 0), "alone");
+        assert!(queues.begin("u", 0) && queues.begin("u", 0));
+        assert!(!queues.begin("other", 0), "users do not wait for each other");
+        queues.wait("u", 1);
+        queues.wait("u", 2);
+        assert_eq!(queues.set_out("u", 1), Some(vec![1, 2]));
+        queues.wait("u", 3);
+        assert_eq!(queues.set_out("u", 2), None, "a call is on its way");
+        queues.back("u");
+        queues.wait("u", 4);
+        queues.leave("u", |waiting| *waiting == 3);
+        assert_eq!(queues.set_out("u", 3), Some(vec![4]));
     }
 
     #[test]
     fn a_call_has_room_for_so_many_and_the_rest_goes_next() {
         let mut queues = Queues::<&str, u8>::default();
-        assert!(queues.leads("u", 0));
         for number in 0..100 {
             queues.wait("u", number);
         }
-        assert_eq!(queues.back("u", 1), Some(0));
-        assert_eq!(queues.together("u").len(), MAX_TOGETHER - 1);
-        assert_eq!(queues.back("u", 2), Some(64));
-        assert_eq!(queues.together("u").len(), 35);
+        assert_eq!(queues.set_out("u", 1).map(|convoy| convoy.len()), Some(MAX_TOGETHER));
+        queues.back("u");
+        assert_eq!(queues.set_out("u", 2).map(|convoy| convoy.len()), Some(36));
     }
 
     #[test]
     fn a_call_that_never_comes_back_holds_nobody_up_for_ever() {
         let mut queues = Queues::<&str, u8>::default();
-        assert!(queues.leads("u", 0));
-        assert!(!queues.leads("u", PATIENCE_MS - 1));
-        assert!(queues.leads("u", PATIENCE_MS));
+        assert!(queues.set_out("u", 0).is_some());
+        assert!(queues.set_out("u", PATIENCE_MS - 1).is_none());
+        assert!(queues.set_out("u", PATIENCE_MS).is_some());
     }
 }
