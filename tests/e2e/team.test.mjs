@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chat, get, assertProblem } from '../harness/http.mjs';
+import { withMeters } from '../harness/meters.mjs';
 import { withPlatform } from '../harness/platform.mjs';
 import { makeTeam } from '../harness/team.mjs';
 import { eventually, logs } from '../harness/usage.mjs';
@@ -130,4 +131,22 @@ test('what one member leaves idle another gets, also when the pool is empty', as
   for (let n = 0; n < 37; n++) assert.equal((await chat(platform, members[0].access_token)).status, 200, `request ${n}`);
   assertProblem(await chat(platform, members[0].access_token), 429, 'quota_exceeded');
   assertProblem(await chat(platform, members[1].access_token), 429, 'quota_exceeded');
+});
+
+test('members decide on their own: at most 20 calls of the pool for 1,000 requests', async (t) => {
+  const platform = await withPlatform({ test: t });
+  const [owner, ...members] = await makeTeam(platform, { members: 11, limits: { requests: { hard: 100_000 }, tokens: 'unlimited' } });
+  const COUNT = 2_000;
+  const { statuses } = await storm(platform, members, COUNT);
+  assert.deepEqual(statuses, { 200: COUNT });
+  // Each question to the pool that is granted is a row of its ledger; none was refused.
+  let asked = 0;
+  await platform.restart({
+    whileStopped: () =>
+      withMeters(platform.stateDir, (database, { tenant, user }) => {
+        if (tenant === owner.user.tenant_id && !user) asked += database.prepare("SELECT count(*) AS n FROM ledger WHERE kind IN ('leased', 'reported')").get().n;
+      }),
+  });
+  t.diagnostic(`${asked} leases and reports for ${COUNT} requests`);
+  assert.ok(asked > 0 && asked <= 0.02 * COUNT, `${asked} calls of the pool for ${COUNT} requests`);
 });

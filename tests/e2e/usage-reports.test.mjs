@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { withDatabase } from '../harness/database.mjs';
 import { assertProblem, chat, get, post, register } from '../harness/http.mjs';
+import { subscribe } from '../harness/meters.mjs';
 import { withPlatform } from '../harness/platform.mjs';
 import { openai, startUpstream } from '../harness/upstream.mjs';
 import { eventually, logs, quota, settledQuota } from '../harness/usage.mjs';
@@ -124,4 +125,19 @@ test('while the database takes no rows nothing is lost, and all of them arrive a
   await copied(busy, 8);
   assert.equal((await logs(platform, busy.access_token)).length, 8);
   platform.assertNoPanic();
+});
+
+test('a minute of a busy user is more than a queue takes at once, and arrives whole', async (t) => {
+  const own = await withPlatform({ test: t });
+  const busy = await register(own);
+  await own.restart({ whileStopped: () => subscribe(own.stateDir, [{ ...busy, limits: { requests: 'unlimited', tokens: 'unlimited' } }]) });
+  const COUNT = 1_600;
+  let left = COUNT;
+  await Promise.all(
+    Array.from({ length: 16 }, async () => {
+      while (left-- > 0) assert.equal((await chat(own, busy.access_token, { content: 'Hi' })).status, 200);
+    }),
+  );
+  await eventually(`${COUNT} rows in the copy`, async () => (await get(own, '/usage/summary', { token: busy.access_token })).data.total.requests === COUNT, 100_000);
+  own.assertNoPanic();
 });

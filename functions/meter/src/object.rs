@@ -25,8 +25,14 @@ use crate::{
     upkeep::Upkeep,
 };
 
-/// Rows of one message: below the 128 kB that a queue takes.
+/// Rows of one message, where they are not too long for it.
 const ROWS_PER_MESSAGE: u32 = 200;
+
+/// The longest message: a queue takes 128 kB, its envelope included.
+const MAX_MESSAGE_BYTES: usize = 100_000;
+
+/// What is handed to the queue at once: it takes 256 kB.
+const MAX_SEND_BYTES: usize = 200_000;
 
 /// Messages that are on their way at once.
 const MESSAGES_PER_WINDOW: usize = 10;
@@ -140,23 +146,22 @@ impl<M: Exported> Opened<M> {
         Ok(rows.into_iter().filter_map(|(seq, at, event)| M::export(seq, at, event)).collect())
     }
 
-    /// The messages of the next window; empty while one is on its way, or when there is nothing.
-    fn window(&mut self, now: Timestamp) -> Result<Vec<ExportBatch>> {
+    /// The messages of the next window, as they are handed to the queue together; empty while one is on its way, or when
+    /// there is nothing.
+    fn window(&mut self, now: Timestamp) -> Result<Vec<Vec<ExportBatch>>> {
         let (Some(owner), Some(mut after)) = (self.owner, self.exports.send_after(now)) else {
             return Ok(Vec::new());
         };
-        let mut messages = Vec::new();
-        while messages.len() < MESSAGES_PER_WINDOW {
-            let rows = self.store.of_kinds(M::KINDS, self.exports.look_after(after), ROWS_PER_MESSAGE)?;
+        let (mut sends, mut messages, mut sent_bytes, mut limit) = (Vec::new(), 0, MAX_SEND_BYTES, ROWS_PER_MESSAGE);
+        while messages < MESSAGES_PER_WINDOW {
+            let rows = self.store.of_kinds(M::KINDS, self.exports.look_after(after), limit)?;
             let Some((through, ..)) = rows.last() else {
-                if messages.is_empty() {
+                if messages == 0 {
                     self.exports.nothing_up_to(self.memory.written());
                 }
                 break;
             };
-            let from = after;
-            after = *through;
-            let mut batch = ExportBatch { owner, after: from, through: after, usage: Vec::new(), marks: Vec::new() };
+            let mut batch = ExportBatch { owner, after, through: *through, usage: Vec::new(), marks: Vec::new() };
             for (seq, at, event) in rows {
                 match M::export(seq, at, event) {
                     Some(ExportRow::Usage(row)) => batch.usage.push(row),
@@ -164,10 +169,22 @@ impl<M: Exported> Opened<M> {
                     None => {}
                 }
             }
-            messages.push(batch);
+            let bytes = serde_json::to_vec(&batch)?.len();
+            if bytes > MAX_MESSAGE_BYTES && limit > 1 {
+                limit /= 2;
+                continue;
+            }
+            if sent_bytes + bytes > MAX_SEND_BYTES {
+                sends.push(Vec::new());
+                sent_bytes = 0;
+            }
+            (after, messages, sent_bytes) = (batch.through, messages + 1, sent_bytes + bytes);
+            if let Some(send) = sends.last_mut() {
+                send.push(batch);
+            }
         }
-        self.exports.more = messages.len() == MESSAGES_PER_WINDOW;
-        Ok(messages)
+        self.exports.more = messages == MESSAGES_PER_WINDOW;
+        Ok(sends)
     }
 
     fn snapshot(&self, now: Timestamp) -> Option<(String, Snapshot)> {
@@ -311,10 +328,13 @@ impl<M: Exported> Object<M> {
 
     /// Hands the next window of rows to the queue.
     pub async fn send_rows(&self, now: Timestamp) -> Result<()> {
-        let messages = self.opened()?.window(now)?;
-        let Some(last) = messages.last() else { return Ok(()) };
+        let sends = self.opened()?.window(now)?;
+        let Some(last) = sends.last().and_then(|send| send.last()) else { return Ok(()) };
         let through = last.through;
-        self.env.queue("USAGE_EVENTS")?.send_batch(messages).await?;
+        let queue = self.env.queue("USAGE_EVENTS")?;
+        for messages in sends {
+            queue.send_batch(messages).await?;
+        }
         let mut opened = self.opened()?;
         opened.exports.sent(through, now);
         opened.exports.save(&opened.sql)
