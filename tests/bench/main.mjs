@@ -14,6 +14,11 @@ import { functionSizes, startupTimes } from './startup.mjs';
 import { renderFunctions, renderGoals, renderRows, summarise } from './table.mjs';
 
 const LEAD_IN_MS = 400; // each row comes back from a pause: caches and connections get this long, unmeasured
+// What waking so many objects at once brings about (each copies its counters after two seconds) is over by then; and
+// they are still awake.
+const WOKEN_MS = 4_000;
+// Objects that were busy copy their counters again a minute later: not into the next round's measurements.
+const QUIET_MS = 65_000;
 const DRAIN_MS = 200; // work after the answer (waitUntil) belongs to the request that caused it
 const PROMPT = [
   { role: 'system', content: 'You are a helpful assistant. Answer in one sentence.' },
@@ -81,7 +86,7 @@ async function measure({ row, connections, many }, { upstream, durationMs, state
   // Over many users every object is woken first: workerd puts an idle one to sleep after ten seconds, and which share of a
   // measurement would meet sleeping ones must not depend on how fast the row is.
   const leadIn = await load({ url: row.url, requests, connections, ...(many ? { count: requests.length } : { durationMs: LEAD_IN_MS }) });
-  await pause(DRAIN_MS);
+  await pause(many ? WOKEN_MS : DRAIN_MS);
   const diskMs = durableWriteMs(stateRoot);
 
   const before = {
@@ -126,9 +131,8 @@ function cellsOf(rows) {
   const single = CONNECTIONS.flatMap((connections) =>
     rows.filter((row) => !row.connections || row.connections.includes(connections)).map((row) => ({ row, connections, many: false })),
   );
-  const at = single.findLastIndex(({ connections }) => connections === MANY_CONNECTIONS) + 1;
   const many = rows.filter((row) => row.many).map((row) => ({ row, connections: MANY_CONNECTIONS, many: true }));
-  return [...single.slice(0, at), ...many, ...single.slice(at)];
+  return [...single, ...many];
 }
 
 const keyOf = ({ row, connections, many }) => `${row.id}/${connections}${many ? '/many' : ''}`;
@@ -183,6 +187,7 @@ async function run(options) {
         if (cell.row.counts) answeredByOne.get(cell.row.id).sent += figures.byFirstUser;
         if (figures.errors) say(`  ${keyOf(cell)}: ${figures.errors} errors ${JSON.stringify(figures.failures)}`);
       }
+      if (cells.at(-1).many && round + 1 < options.rounds && !options.quick) await pause(QUIET_MS);
     }
 
     const metered = {};
