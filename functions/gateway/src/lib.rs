@@ -30,7 +30,7 @@ async fn answer(request: &Request, env: &Env, path: &str) -> Result<Response, Js
         return cors::preflight(request, own_request_id(env));
     }
     let target = target(path);
-    let own = !matches!(target, Some(Target::Function(_) | Target::Cron) | None);
+    let own = !matches!(target, Some(Target::Function(_) | Target::Dev(_)) | None);
     if own && !matches!(request.method().as_str(), "GET" | "HEAD") {
         let problem = Problem::new(Code::MethodNotAllowed, "This address exists, but not with this method.");
         let response = http::problem(&problem, own_request_id(env), false)?;
@@ -43,8 +43,8 @@ async fn answer(request: &Request, env: &Env, path: &str) -> Result<Response, Js
         Some(Target::Ready) => return health::ready(env, own_request_id(env)).await,
         Some(Target::Assets) => assets::serve(env, request, own_request_id(env)).await,
         Some(Target::Cost(id)) if Settings::of(env).is_local() => return dev::cost(env, id, own_request_id(env)).await,
-        Some(Target::Cron) if Settings::of(env).is_local() => forward::to(env, "CRON", request).await,
-        Some(Target::Cost(_) | Target::Cron) | None => {
+        Some(Target::Dev(binding)) if Settings::of(env).is_local() => forward::to(env, binding, request).await,
+        Some(Target::Cost(_) | Target::Dev(_)) | None => {
             Err(Problem::new(Code::NotFound, "There is no such address. GET /openapi.json lists them all."))
         }
     };

@@ -13,8 +13,8 @@ pub enum Target<'a> {
     Assets,
     /// `GET /__dev/cost/{request_id}`, local only.
     Cost(&'a str),
-    /// `POST /__dev/cron`, local only.
-    Cron,
+    /// `POST /__dev/cron` and `GET /__dev/outbox`, local only: to the function behind that service binding.
+    Dev(&'static str),
 }
 
 /// First segment of the path, and the binding of its function.
@@ -31,7 +31,8 @@ pub fn target(path: &str) -> Option<Target<'_>> {
     match path {
         "/health" => return Some(Target::Health),
         "/health/ready" => return Some(Target::Ready),
-        "/__dev/cron" => return Some(Target::Cron),
+        "/__dev/cron" => return Some(Target::Dev("CRON")),
+        "/__dev/outbox" => return Some(Target::Dev("NOTIFY")),
         "/openapi.json" | "/api/docs" => return Some(Target::Assets),
         _ => {}
     }
@@ -63,7 +64,8 @@ mod tests {
         assert_eq!(target("/health"), Some(Target::Health));
         assert_eq!(target("/api/docs/rapidoc-min.js"), Some(Target::Assets));
         assert_eq!(target("/__dev/cost/req_1"), Some(Target::Cost("req_1")));
-        assert_eq!(target("/__dev/cron"), Some(Target::Cron));
+        assert_eq!(target("/__dev/cron"), Some(Target::Dev("CRON")));
+        assert_eq!(target("/__dev/outbox"), Some(Target::Dev("NOTIFY")));
         for path in ["/", "/authx", "/meter/x", "//auth/login", "", "/AUTH/login"] {
             assert_eq!(target(path), None, "{path}");
         }

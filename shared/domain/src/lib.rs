@@ -15,6 +15,7 @@
 //! | [`ledger`] | the append-only, hash-chained record of those decisions |
 //! | [`account`] | e-mail addresses, passwords, roles |
 //! | [`audit`] | who did what, hash-chained for each tenant |
+//! | [`mail`] | what mails say |
 //! | [`team`] | members, roles, invitations, seats |
 //! | [`api_key`] | API keys: text form, scopes, expiry, rotation |
 //! | [`sign_in_guard`] | who may try a password, and how long the others wait |
@@ -28,6 +29,7 @@ mod base62;
 pub mod catalogue;
 pub mod id;
 pub mod ledger;
+pub mod mail;
 pub mod meter;
 pub mod pool;
 pub mod secret_hash;

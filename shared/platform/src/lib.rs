@@ -10,15 +10,19 @@
 //! | [`meter`] | the client of the `UsageMeter` object, with settles that ride on the next reserve |
 //! | [`store`] | D1: [`store::TenantDb`] and every SQL statement |
 //! | [`vault`] | third parties' credentials, sealed for their tenant, column and row |
+//! | [`audit`] | writing the audit log |
+//! | [`mail`] | asking for a mail |
 //! | [`outgoing`] | HTTP to other parties |
 //! | [`settings`] | what comes from the environment |
 //! | [`clock`], [`random`], [`log`], [`cost`] | time, entropy, structured logs, what a request cost |
 
+pub mod audit;
 pub mod clock;
 pub mod cost;
 pub mod http;
 pub mod identity;
 pub mod log;
+pub mod mail;
 pub mod meter;
 pub mod outgoing;
 pub mod random;

@@ -12,7 +12,7 @@ use super::{
 use crate::Scope;
 
 /// Statements of this repository.
-pub const STATEMENTS: &[Statement] = &[ACCOUNT_BY_EMAIL, DIRTY_HOURS, ALL_HOURS_DIRTY, ANY_TENANT];
+pub const STATEMENTS: &[Statement] = &[ACCOUNT_BY_EMAIL, DIRTY_HOURS, ALL_HOURS_DIRTY, ANY_TENANT, OUTBOX];
 
 // A sign-in knows an address and nothing else: the directory on the first shard says whose it is.
 const ACCOUNT_BY_EMAIL: Statement = Statement {
@@ -85,4 +85,25 @@ pub async fn account_by_email(scope: &Scope, email: &Email) -> Result<Option<Acc
     let database = Database::of(scope, Shard::FIRST)?;
     let rows = database.all(ACCOUNT_BY_EMAIL, &[JsValue::from_str(email.as_str())]).await?;
     Ok(rows.into_iter().next())
+}
+
+// A developer's view of the mails that were sent, whoever they were for; bodies are kept in the local environment only.
+const OUTBOX: Statement = Statement {
+    name: "directory.outbox",
+    sql: "SELECT body FROM mails WHERE body IS NOT NULL ORDER BY created_at DESC, event DESC LIMIT ?1",
+};
+
+#[derive(Deserialize)]
+struct Body {
+    body: String,
+}
+
+/// The latest mails as JSON, newest first: those of the first shard.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn outbox(scope: &Scope, limit: u32) -> Result<Vec<String>, StoreError> {
+    let params = [JsValue::from_f64(f64::from(limit))];
+    let rows: Vec<Body> = Database::of(scope, Shard::FIRST)?.all(OUTBOX, &params).await?;
+    Ok(rows.into_iter().map(|row| row.body).collect())
 }

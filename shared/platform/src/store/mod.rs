@@ -6,15 +6,19 @@
 //! prepares, parses and runs each of them, and fails unless it stays within its tenant.
 
 mod accounts;
+mod audit;
 mod database;
 pub mod directory;
+mod mails;
 mod sessions;
 mod subscriptions;
 mod usage_export;
 pub mod usage_reports;
 
 pub use accounts::{AccountRow, NewAccount, ProfileRow, profile, register, rename};
+pub use audit::{AuditFilter, AuditRow, append_audit, audit_head, audit_page};
 pub use database::{Param, Statement, StoreError, TenantDb, shards};
+pub use mails::{mail_asked, mail_sent};
 pub use sessions::{NewSession, SessionRow, end_session, open_session, rotate, session};
 pub use subscriptions::{SubscriptionRow, subscription};
 pub use usage_export::write_export;
@@ -22,6 +26,8 @@ pub use usage_export::write_export;
 /// Every statement that is bound to a tenant, by repository.
 pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     accounts::STATEMENTS,
+    audit::STATEMENTS,
+    mails::STATEMENTS,
     sessions::STATEMENTS,
     subscriptions::STATEMENTS,
     usage_export::STATEMENTS,

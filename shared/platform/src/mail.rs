@@ -1,0 +1,59 @@
+//! Asking for a mail. It is handed to a queue, and `notify` sends it: whoever asks does not wait for a mail server, and an
+//! account that is not there takes as long as one that is.
+
+use serde::{Deserialize, Serialize};
+use tollgate_api::Problem;
+use tollgate_domain::{id::TenantId, mail::Letter};
+
+use crate::{Scope, log};
+
+/// A mail on its way through the queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mail {
+    /// Whose mail it is.
+    pub tenant: TenantId,
+    /// What it is about: the same event is written about once.
+    pub event: String,
+    /// The recipient's address.
+    pub to: String,
+    /// See [`Letter::kind`].
+    pub kind: String,
+    /// One line.
+    pub subject: String,
+    /// The plain text.
+    pub text: String,
+    /// The same as HTML.
+    pub html: String,
+    /// The links in it.
+    pub links: Vec<String>,
+}
+
+/// Asks for a mail; of several for the same event one is sent.
+///
+/// # Errors
+/// 503 when the queue does not take it.
+pub async fn send(
+    scope: &Scope,
+    tenant: TenantId,
+    event: String,
+    to: &str,
+    letter: &Letter<'_>,
+) -> Result<(), Problem> {
+    let rendered = letter.rendered();
+    let mail = Mail {
+        tenant,
+        event,
+        to: to.to_owned(),
+        kind: letter.kind().to_owned(),
+        subject: rendered.subject,
+        text: rendered.text,
+        html: rendered.html,
+        links: rendered.links,
+    };
+    let failed = |error: &worker::Error| {
+        log::error("mail", &error.to_string(), Some(scope));
+        Problem::dependency("mail queue")
+    };
+    let queue = scope.env().queue("MAIL").map_err(|error| failed(&error))?;
+    queue.send(&mail).await.map_err(|error| failed(&error))
+}
