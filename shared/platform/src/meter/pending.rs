@@ -10,7 +10,7 @@
 
 use std::{cell::RefCell, collections::HashMap, hash::Hash, rc::Rc};
 
-use super::{export::Owner, ticket::Ticket, wire::End};
+use super::{RESERVATION_TTL_MS, export::Owner, ticket::Ticket, wire::End};
 
 /// The longest a settle waits for a reserve to ride on.
 pub(super) const HOLD_MS: i64 = 50;
@@ -79,14 +79,16 @@ impl<K, W> Default for Queues<K, W> {
 
 impl<K: Copy + Eq + Hash, W> Queues<K, W> {
     fn queue(&mut self, object: K) -> &mut Queue<W> {
-        if self.0.len() >= REMEMBERED && !self.0.contains_key(&object) {
-            self.0.retain(|_, queue| queue.in_flight > 0 || !queue.ends.is_empty());
-        }
         self.0.entry(object).or_default()
     }
 
     /// A reserve begins; whether others of this user are on their way, too.
     pub(super) fn begin(&mut self, object: K, now_ms: i64) -> bool {
+        if self.0.len() >= REMEMBERED && !self.0.contains_key(&object) {
+            // A request that the runtime ended never says that its work is over.
+            let lost = |queue: &Queue<W>| now_ms.saturating_sub(queue.last_reserve_ms) > RESERVATION_TTL_MS;
+            self.0.retain(|_, queue| !queue.ends.is_empty() || (queue.in_flight > 0 && !lost(queue)));
+        }
         let queue = self.queue(object);
         queue.in_flight += 1;
         queue.previous_reserve_ms = queue.last_reserve_ms;
@@ -231,6 +233,18 @@ mod tests {
             queues.arrive(number);
         }
         assert!(queues.0.len() <= REMEMBERED);
+    }
+
+    #[test]
+    fn requests_that_never_end_are_forgotten_too() {
+        let mut queues = Queues::<usize, u8>::default();
+        for number in 0..REMEMBERED {
+            queues.begin(number, 0);
+        }
+        queues.begin(REMEMBERED, RESERVATION_TTL_MS);
+        assert_eq!(queues.0.len(), REMEMBERED + 1, "they may still be at work");
+        queues.begin(REMEMBERED + 1, RESERVATION_TTL_MS + 1);
+        assert_eq!(queues.0.len(), 2);
     }
 
     #[test]

@@ -1,0 +1,121 @@
+// The sweep: every operation of the OpenAPI document, asked by one tenant for what belongs to another. An operation that is not
+// in the table below fails the sweep: whoever adds one says here how a stranger would ask for somebody else's.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { assertProblem, bearer, call, chat, get, register } from '../harness/http.mjs';
+import { withPlatform } from '../harness/platform.mjs';
+import { eventually, settledQuota } from '../harness/usage.mjs';
+
+const document = JSON.parse(readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8'));
+const METHODS = ['get', 'put', 'post', 'patch', 'delete'];
+
+/**
+ * How each operation is asked. `open`: for everybody, nobody's rows are in it. `own`: about the caller alone; `body` where it
+ * wants one. `of`: about an object with an id; answers the path of the given tenant's object, made beforehand.
+ */
+const OPERATIONS = {
+  'GET /health': { open: true },
+  'GET /health/ready': { open: true },
+  'GET /auth/.well-known/jwks.json': { open: true },
+  'POST /auth/register': { open: true, body: { email: 'nobody' }, status: 422 },
+  'POST /auth/login': { open: true, body: { email: 'nobody@example.com', password: 'a wrong one, but long' }, status: 401 },
+  // The token is the credential: a stranger's own says nothing about anybody else.
+  'POST /auth/refresh': { open: true, body: (stranger) => ({ refresh_token: stranger.refresh_token }) },
+  'POST /auth/logout': { open: true, body: { refresh_token: 'none' }, status: 204 },
+  'GET /user/profile': { own: true },
+  'PATCH /user/profile': { own: true, body: { name: 'Ada' } },
+  'GET /user/trial-status': { own: true },
+  'GET /usage/quota': { own: true },
+  'GET /usage/summary': { own: true },
+  'GET /usage/logs': { own: true },
+  'GET /usage/export': { own: true },
+  'GET /usage/ledger/verify': { own: true },
+  'POST /v1/chat/completions': { own: true, body: { model: 'tollgate/extractive', messages: [{ role: 'user', content: 'Hi' }] } },
+  // Models are the platform's, the same for everybody.
+  'GET /v1/models': { own: true },
+  'GET /v1/models/{id}': { own: true, path: '/v1/models/tollgate%2Fextractive' },
+  'GET /v1/models/{provider}/{model}': { own: true, path: '/v1/models/tollgate/extractive' },
+};
+
+/** Parameters that could name somebody else's object, where an operation takes them. */
+const FOREIGN_PARAMETERS = { user_id: (victim) => victim.user.id, cursor: (victim) => victim.cursor };
+
+const platform = await withPlatform();
+
+/** Two tenants whose data look alike: the same names, the same requests. */
+async function lookAlike() {
+  const account = await register(platform, { name: 'Ada' });
+  const first = await chat(platform, account.access_token, { content: 'The same question' });
+  await chat(platform, account.access_token, { content: 'The same question' });
+  await settledQuota(platform, account.access_token);
+  const logs = await eventually('the log has both', async () => {
+    const page = await get(platform, '/usage/logs?limit=1', { token: account.access_token });
+    return page.data.data.length === 1 && page.data;
+  });
+  return { ...account, cursor: logs.next_cursor, requestId: first.headers.get('x-request-id'), completion: first.data.id };
+}
+const victim = await lookAlike();
+const stranger = await lookAlike();
+
+/** What an answer to the stranger must never hold: each is in the victim's rows and in nobody else's. */
+const secrets = [victim.user.id, victim.tenant.id, victim.email, victim.requestId, victim.completion, victim.refresh_token];
+const assertNothingLeaks = (answer, what) => {
+  for (const secret of secrets) {
+    assert.ok(!answer.text.includes(secret), `${what} tells ${secret}: ${answer.text.slice(0, 300)}`);
+    for (const [name, value] of answer.headers) assert.ok(!value.includes(secret), `${what} tells ${secret} in ${name}`);
+  }
+};
+
+const operations = Object.entries(document.paths).flatMap(([path, item]) =>
+  METHODS.filter((method) => item[method]).map((method) => ({ name: `${method.toUpperCase()} ${path}`, path, method: method.toUpperCase(), operation: item[method] })),
+);
+
+test('every operation of the document is in the table, and nothing else', () => {
+  assert.deepEqual(Object.keys(OPERATIONS).sort(), operations.map(({ name }) => name).sort());
+});
+
+let asked = 0;
+for (const { name, path, method, operation } of operations) {
+  const how = OPERATIONS[name];
+  if (!how) continue;
+  test(`${name}: nothing of another tenant's`, async () => {
+    const body = typeof how.body === 'function' ? how.body(stranger) : how.body;
+    if (how.of) {
+      const foreign = await how.of(victim);
+      const answer = await call(platform, method, foreign, { token: stranger.access_token, body });
+      assertProblem(answer, 404);
+      assertNothingLeaks(answer, name);
+      // The object is there: its own tenant is answered something else.
+      assert.notEqual((await call(platform, method, foreign, { token: victim.access_token, body })).status, 404, foreign);
+      asked += 1;
+      return;
+    }
+    const address = how.path ?? path;
+    const token = how.open ? undefined : stranger.access_token;
+    const own = await call(platform, method, address, { token, body });
+    assert.equal(own.status, how.status ?? 200, own.text.slice(0, 300));
+    assertNothingLeaks(own, name);
+    asked += 1;
+    for (const { name: parameter, in: place } of operation.parameters ?? []) {
+      if (place !== 'query' || !FOREIGN_PARAMETERS[parameter]) continue;
+      const value = FOREIGN_PARAMETERS[parameter](victim);
+      const answer = await call(platform, method, `${address}?${parameter}=${encodeURIComponent(value)}`, { token, body });
+      assertNothingLeaks(answer, `${name} with ${parameter}`);
+      asked += 1;
+    }
+    if (operation.security?.length) {
+      assertProblem(await call(platform, method, address, { body }), 401);
+      // Whatever a request says of a tenant, the token decides.
+      const forged = { ...bearer(stranger.access_token), 'x-tenant-id': victim.tenant.id, 'x-user-id': victim.user.id, 'x-forwarded-user': victim.user.id };
+      assertNothingLeaks(await call(platform, method, `${address}?tenant_id=${victim.tenant.id}`, { headers: forged, body }), `${name} with a forged tenant`);
+      asked += 1;
+    }
+  });
+}
+
+test('the count of the sweep', (t) => {
+  t.diagnostic(`${operations.length} operations, ${asked} answers looked through, nothing leaked`);
+  assert.ok(asked >= operations.length);
+  platform.assertNoPanic();
+});
