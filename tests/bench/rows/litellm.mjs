@@ -1,42 +1,19 @@
 // LiteLLM's proxy, with the settings its production page asks for. It checks one master key and stores nothing (no database).
 // One Uvicorn worker: "one worker per pod, scale out" is what that page recommends, and it is one thread against workerd's one.
 // `workers` (the row litellm-cores) starts as many as there are cores instead.
-import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { cacheDir } from '../../../tools/lib/paths.mjs';
-import { runStep } from '../../../tools/lib/run.mjs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { installPython } from '../../../tools/lib/python.mjs';
 import { freePort, startProgram } from './program.mjs';
 
 // The newest 1.106 whose dependencies the mirrors we work with can all serve (1.106.10 wants a certifi of the week).
 const VERSION = '1.106.2';
 const MASTER_KEY = 'sk-bench-master-key';
 
-const venv = () => join(cacheDir(), 'bench', `litellm-${VERSION}`);
-
-/** A Python that LiteLLM runs on and that can make an environment; Debian's bare python3 cannot. */
-function findPython() {
-  for (const name of ['python3.13', 'python3.12', 'python3.11', 'python3.10', 'python3']) {
-    const probe = spawnSync(name, ['-c', 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 14))']);
-    if (probe.status === 0) return name;
-  }
-  return null;
-}
+const program = () => installPython({ folder: 'bench', name: 'litellm', version: VERSION, extras: '[proxy]', size: 'about 750 MB, ' });
 
 /** Installs LiteLLM once for this user. Throws, saying why, where that cannot be. */
-export async function prepare() {
-  const done = join(venv(), 'installed');
-  if (existsSync(done)) return;
-  const python = findPython();
-  if (!python) throw new Error('needs Python 3.10 to 3.13 with venv (Debian: apt install python3-venv)');
-  await rm(venv(), { recursive: true, force: true });
-  await mkdir(dirname(venv()), { recursive: true });
-  await runStep(`Making a Python environment in ${venv()}`, python, ['-m', 'venv', venv()]);
-  const install = ['install', '--disable-pip-version-check', '--progress-bar', 'off', `litellm[proxy]==${VERSION}`];
-  await runStep(`Installing LiteLLM ${VERSION} (about 750 MB, once)`, join(venv(), 'bin/pip'), install);
-  await writeFile(done, '');
-}
+export const prepare = () => program();
 
 export async function serve({ upstream, stateDir, workers = 1 }) {
   const port = await freePort();
@@ -56,7 +33,7 @@ export async function serve({ upstream, stateDir, workers = 1 }) {
     }),
   );
   const { stop } = await startProgram({
-    command: join(venv(), 'bin/litellm'),
+    command: join(await program(), 'litellm'),
     args: ['--config', config, '--host', '127.0.0.1', '--port', String(port), '--num_workers', String(workers)],
     cwd: stateDir,
     env: {
