@@ -20,7 +20,10 @@ pub enum Target<'a> {
 /// First segment of the path, and the binding of its function.
 #[rustfmt::skip] // one line a function: whoever adds one changes no other line
 pub const FUNCTIONS: &[(&str, &str)] = &[
+    ("admin", "TEAM"),
+    ("audit", "TEAM"),
     ("auth", "AUTH"),
+    ("team", "TEAM"),
     ("usage", "USAGE"),
     ("user", "USER"),
     ("v1", "CHAT"),
