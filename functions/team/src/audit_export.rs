@@ -78,14 +78,8 @@ pub async fn export(scope: Scope, admin: AdminOf, Query(asked): Query<Asked>) ->
     };
     let (from, to) = instants::span(asked.from.as_deref(), asked.to.as_deref())?;
     let tenant = admin.tenant;
-    let done = audit::entry(
-        &scope,
-        actor(&admin),
-        Action::AuditExport,
-        "tenant",
-        Some(tenant.to_string()),
-        Outcome::Success,
-    );
+    let done =
+        audit::entry(&scope, actor(&admin), Action::AuditExport, "tenant", Some(tenant.to_string()), Outcome::Success);
     audit::record(&scope, tenant, &done).await;
     let rows = Rows { tenant, asked, from, to };
     // The first page before the answer begins: a database that is away is a 503, not a file that breaks off.

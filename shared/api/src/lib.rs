@@ -6,6 +6,7 @@ pub mod account;
 pub mod audit;
 pub mod input;
 pub mod problem;
+pub mod team;
 pub mod usage;
 
 pub use input::{FieldError, Validate};

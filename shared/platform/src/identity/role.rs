@@ -71,8 +71,7 @@ impl<S: Sync, L: Least> FromRequestParts<S> for Ranked<L> {
         let caller = Caller::from_request_parts(parts, state).await?;
         let scope = parts.extensions.get::<Scope>().cloned().ok_or_else(Problem::internal)?;
         let role = SendFuture::new(teams::standing_role(&scope, caller.tenant, caller.user, caller.session)).await?;
-        let role =
-            role.ok_or_else(|| Problem::new(Code::SessionRevoked, "This session was ended. Sign in again."))?;
+        let role = role.ok_or_else(|| Problem::new(Code::SessionRevoked, "This session was ended. Sign in again."))?;
         if role < L::ROLE {
             let who = if L::ROLE == Role::Owner { "owners" } else { "owners and admins" };
             return Err(Problem::new(Code::Forbidden, format!("Only {who} may do this; you are {}.", role.as_str())));

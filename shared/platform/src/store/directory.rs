@@ -18,7 +18,8 @@ use super::{
 use crate::Scope;
 
 /// Statements of this repository.
-pub const STATEMENTS: &[Statement] = &[ACCOUNT_BY_EMAIL, DIRTY_HOURS, ALL_HOURS_DIRTY, ANY_TENANT, OUTBOX, MOVE_USER, MOVE_IDENTITY];
+pub const STATEMENTS: &[Statement] =
+    &[ACCOUNT_BY_EMAIL, DIRTY_HOURS, ALL_HOURS_DIRTY, ANY_TENANT, OUTBOX, MOVE_USER, MOVE_IDENTITY];
 
 // A sign-in knows an address and nothing else: the directory on the first shard says whose it is.
 const ACCOUNT_BY_EMAIL: Statement = Statement {
@@ -258,23 +259,13 @@ pub async fn leave_team(scope: &Scope, team: &StoredTeam, leaving: &Leaving<'_>)
     let now = scope.now();
     let (user, to, at) = (text(&leaving.user), text(&leaving.to), int(now.as_millis()));
     let mut writes = vec![changed(team, now)];
-    writes.extend(
-        leaving.revoked.iter().map(|id| (teams::REVOKED, vec![text(&team.tenant), text(id), at.clone()])),
-    );
+    writes.extend(leaving.revoked.iter().map(|id| (teams::REVOKED, vec![text(&team.tenant), text(id), at.clone()])));
     match leaving.new_name {
         Some(name) => writes.extend([
             (accounts::ADD_TENANT, vec![to.clone(), text(name), at.clone()]),
             (
                 accounts::ADD_SUBSCRIPTION,
-                vec![
-                    to,
-                    user,
-                    text(leaving.product.as_str()),
-                    text(Plan::Trial.as_str()),
-                    at.clone(),
-                    at.clone(),
-                    at,
-                ],
+                vec![to, user, text(leaving.product.as_str()), text(Plan::Trial.as_str()), at.clone(), at.clone(), at],
             ),
         ]),
         None => writes.push((teams::PLAN_CHANGED, vec![to, user])),

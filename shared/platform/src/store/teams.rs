@@ -65,10 +65,8 @@ const INVITATIONS: Statement = Statement {
           FROM invitations WHERE tenant_id = ?1 AND (?2 IS NULL OR invitation_id < ?2) ORDER BY invitation_id DESC LIMIT ?3",
 };
 /// The next version: fails when somebody else was faster.
-pub(super) const CHANGED: Statement = Statement {
-    name: "teams.changed",
-    sql: "INSERT INTO team_changes (tenant_id, version, at) VALUES (?1, ?2, ?3)",
-};
+pub(super) const CHANGED: Statement =
+    Statement { name: "teams.changed", sql: "INSERT INTO team_changes (tenant_id, version, at) VALUES (?1, ?2, ?3)" };
 const INVITED: Statement = Statement {
     name: "teams.invited",
     sql: "INSERT INTO invitations (tenant_id, invitation_id, email, role, invited_by, token_hash, expires_at) \
@@ -88,10 +86,8 @@ pub(super) const ACCEPTED: Statement = Statement {
     name: "teams.accepted",
     sql: "UPDATE invitations SET accepted_by = ?3 WHERE tenant_id = ?1 AND invitation_id = ?2 AND accepted_by IS NULL",
 };
-const ROLE_CHANGED: Statement = Statement {
-    name: "teams.role_changed",
-    sql: "UPDATE users SET role = ?3 WHERE tenant_id = ?1 AND user_id = ?2",
-};
+const ROLE_CHANGED: Statement =
+    Statement { name: "teams.role_changed", sql: "UPDATE users SET role = ?3 WHERE tenant_id = ?1 AND user_id = ?2" };
 const RENAMED: Statement =
     Statement { name: "teams.renamed", sql: "UPDATE tenants SET name = ?2 WHERE tenant_id = ?1" };
 const RECENT_SESSIONS: Statement = Statement {
@@ -328,11 +324,9 @@ pub async fn commit(scope: &Scope, before: &StoredTeam, events: &[Event]) -> Res
     let mut texts = Vec::new();
     for event in events {
         texts.push(match event {
-            Event::Invited(invitation) => [
-                invitation.id.to_string(),
-                invitation.invited_by.to_string(),
-                invitation.token_hash.to_string(),
-            ],
+            Event::Invited(invitation) => {
+                [invitation.id.to_string(), invitation.invited_by.to_string(), invitation.token_hash.to_string()]
+            }
             Event::InvitationRevoked { id, .. } => [id.to_string(), String::new(), String::new()],
             Event::RoleChanged { user, .. } => [user.to_string(), String::new(), String::new()],
             Event::Joined { .. } | Event::Removed { .. } | Event::Left { .. } => return Err(StoreError::Failed),
