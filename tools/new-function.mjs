@@ -54,6 +54,8 @@ function check(name, root) {
     throw new Failure(name ? `"${name}" is no name for a function` : 'the name is missing', 'Lower-case words joined by hyphens, e.g. `npm run new-function stripe-webhook`.');
   }
   if (RESERVED.includes(name)) throw new Failure(`"${name}" is taken by the platform itself`);
+  const test = join(root, `tests/e2e/${name}.test.mjs`);
+  if (existsSync(test)) throw new Failure(`tests/e2e/${name}.test.mjs exists already`, 'Choose another name, or rename that test first.');
   if (existsSync(join(root, 'functions', name))) throw new Failure(`functions/${name} exists already`, `Functions: ${listFunctions({ root }).map((place) => place.name).join(', ')}.`);
 }
 

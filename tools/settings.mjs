@@ -21,7 +21,7 @@ const TABLE = {
   CLOCK_OFFSET_SECONDS: { to: EVERY, kind: 'integer' },
   JWKS: { to: EVERY, kind: 'json' },
   SIGNING_KEY: { to: ['auth'], kind: 'json' },
-  PUBLIC_URL: { to: ['gateway', 'auth', 'user', 'chat', 'usage'], kind: 'url' },
+  PUBLIC_URL: { to: ['gateway', 'auth', 'user', 'chat', 'usage', 'team'], kind: 'url' },
   RESEND_API_KEY: { to: ['notify'] },
   RESEND_BASE_URL: { to: ['notify'], kind: 'url' },
   MAIL_FROM: { to: ['notify'] },

@@ -1,5 +1,6 @@
 //! Registration, sign-in and tokens: the only function that holds the signing key.
 
+mod accept_invitation;
 mod jwks;
 mod login;
 mod logout;
@@ -13,6 +14,7 @@ tollgate_platform::routes! {
     post "/auth/login" => login::login;
     post "/auth/refresh" => refresh::refresh;
     post "/auth/logout" => logout::logout;
+    post "/team/invites/accept" => accept_invitation::accept;
     get "/auth/.well-known/jwks.json" => jwks::jwks;
 }
 

@@ -7,7 +7,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::Response;
 use worker::Env;
 
-use crate::{forward, health, routes::FUNCTIONS};
+use crate::{forward, health, routes::bindings};
 
 /// Asks every function what it remembers.
 pub async fn cost(env: &Env, id: &str, request_id: RequestId) -> Result<Response, JsValue> {
@@ -16,7 +16,7 @@ pub async fn cost(env: &Env, id: &str, request_id: RequestId) -> Result<Response
         return http::problem(&Problem::new(Code::BadRequest, "This is not a request id."), request_id, false);
     };
     let mut total: Option<Counts> = None;
-    for (_, binding) in FUNCTIONS {
+    for binding in bindings() {
         let url = JsValue::from_str(&format!("https://function/__dev/cost/{id}"));
         let response = forward::fetch(env, binding, &url).await?;
         if response.status() == 200 {

@@ -8,7 +8,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{Response, ResponseInit};
 use worker::Env;
 
-use crate::{forward, routes::FUNCTIONS};
+use crate::{forward, routes::bindings};
 
 #[derive(Serialize)]
 struct Ready {
@@ -33,7 +33,7 @@ pub fn alive(request_id: RequestId) -> Result<Response, JsValue> {
 /// 200 when every function and its stores answer, 503 with the name of what does not.
 pub async fn ready(env: &Env, request_id: RequestId) -> Result<Response, JsValue> {
     let mut functions = Vec::new();
-    for binding in FUNCTIONS.iter().map(|(_, binding)| *binding).chain(["METER_FN", "CRON", "NOTIFY"]) {
+    for binding in bindings().chain(["METER_FN", "CRON", "NOTIFY"]) {
         functions.push(check(env, binding).await);
     }
     let ok = functions.iter().all(|check| check.ok);

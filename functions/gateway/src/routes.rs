@@ -20,11 +20,20 @@ pub enum Target<'a> {
 /// First segment of the path, and the binding of its function.
 #[rustfmt::skip] // one line a function: whoever adds one changes no other line
 pub const FUNCTIONS: &[(&str, &str)] = &[
+    ("admin", "TEAM"),
+    ("audit", "TEAM"),
     ("auth", "AUTH"),
+    ("team", "TEAM"),
     ("usage", "USAGE"),
     ("user", "USER"),
     ("v1", "CHAT"),
 ];
+
+/// The binding of every function, once: some answer several first segments.
+pub fn bindings() -> impl Iterator<Item = &'static str> {
+    let first = |at: usize, binding: &str| FUNCTIONS.iter().position(|(_, other)| *other == binding) == Some(at);
+    FUNCTIONS.iter().enumerate().filter(move |(at, (_, binding))| first(*at, binding)).map(|(_, (_, binding))| *binding)
+}
 
 /// Where a path goes; `None` when nothing is there.
 pub fn target(path: &str) -> Option<Target<'_>> {
@@ -33,6 +42,8 @@ pub fn target(path: &str) -> Option<Target<'_>> {
         "/health/ready" => return Some(Target::Ready),
         "/__dev/cron" => return Some(Target::Dev("CRON")),
         "/__dev/outbox" => return Some(Target::Dev("NOTIFY")),
+        // It answers tokens, and only `auth` can sign them.
+        "/team/invites/accept" => return Some(Target::Function("AUTH")),
         "/openapi.json" | "/api/docs" => return Some(Target::Assets),
         _ => {}
     }
@@ -61,6 +72,8 @@ mod tests {
     fn the_first_segment_names_the_function() {
         assert_eq!(target("/auth/register"), Some(Target::Function("AUTH")));
         assert_eq!(target("/v1/chat/completions"), Some(Target::Function("CHAT")));
+        assert_eq!(target("/team/invites"), Some(Target::Function("TEAM")));
+        assert_eq!(target("/team/invites/accept"), Some(Target::Function("AUTH")));
         assert_eq!(target("/health"), Some(Target::Health));
         assert_eq!(target("/api/docs/rapidoc-min.js"), Some(Target::Assets));
         assert_eq!(target("/__dev/cost/req_1"), Some(Target::Cost("req_1")));
@@ -69,6 +82,14 @@ mod tests {
         for path in ["/", "/authx", "/meter/x", "//auth/login", "", "/AUTH/login"] {
             assert_eq!(target(path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn a_function_of_several_segments_is_bound_once() {
+        let bound: Vec<_> = bindings().collect();
+        let once: std::collections::BTreeSet<_> = FUNCTIONS.iter().map(|(_, binding)| *binding).collect();
+        assert_eq!(bound.len(), once.len());
+        assert!(once.iter().all(|binding| bound.contains(binding)));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use tollgate_domain::time::Period;
 use tollgate_platform::{
     Code, Problem, Scope,
     http::{Pump, Query, Reply, pipe},
-    identity::Caller,
+    identity::MemberOf,
     log,
     store::usage_reports::{self, Before, UsageEventRow},
 };
@@ -50,7 +50,7 @@ enum Format {
         (status = 200, description = "Rows as in `GET /usage/logs`", content((String = "text/csv"), (Vec<UsageLogOut> = "application/json"))),
         (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem)))]
 #[worker::send]
-pub async fn export(scope: Scope, caller: Caller, Query(asked): Query<Asked>) -> Result<Reply, Problem> {
+pub async fn export(scope: Scope, caller: MemberOf, Query(asked): Query<Asked>) -> Result<Reply, Problem> {
     let who = Who::of(&caller, asked.user_id.as_deref())?;
     let format = match asked.format.as_deref() {
         None | Some("csv") => Format::Csv,

@@ -10,7 +10,7 @@ use tollgate_domain::{
 };
 use tollgate_platform::{
     Code, Problem,
-    identity::Caller,
+    identity::MemberOf,
     store::usage_reports::{UsageEventRow, UsageScope},
 };
 
@@ -27,7 +27,7 @@ impl Who {
     ///
     /// # Errors
     /// 400 for an id that is none, 403 when a member asks for somebody else.
-    pub fn of(caller: &Caller, user_id: Option<&str>) -> Result<Self, Problem> {
+    pub fn of(caller: &MemberOf, user_id: Option<&str>) -> Result<Self, Problem> {
         let asked = user_id
             .map(str::parse::<UserId>)
             .transpose()

@@ -2,11 +2,14 @@
 
 use http::StatusCode;
 use tollgate_api::account::{ProfilePatch, UserOut};
-use tollgate_domain::time::Timestamp;
+use tollgate_domain::{
+    audit::{Action, Outcome},
+    time::Timestamp,
+};
 use tollgate_platform::{
-    Code, Problem, Scope,
+    Code, Problem, Scope, audit,
     http::{Json, Reply},
-    identity::Caller,
+    identity::{Caller, actor},
     store,
 };
 
@@ -31,6 +34,10 @@ pub async fn change(scope: Scope, caller: Caller, Json(patch): Json<ProfilePatch
         let name = name.map(|name| name.trim().to_owned());
         store::rename(&scope, caller.tenant, caller.user, name.as_deref()).await?;
         user.name = name;
+        let id = Some(caller.user.to_string());
+        let entry = audit::entry(&scope, actor(&caller), Action::ProfileChange, "user", id, Outcome::Success);
+        // That the name changed, not what it is: the log is kept when the user is deleted.
+        audit::record(&scope, caller.tenant, &entry.with("changed", "name")).await;
     }
     Ok(Reply::json(StatusCode::OK, &user))
 }

@@ -3,8 +3,10 @@
 //! `…In` is what a client sends, `…Out` what it gets. Names and shapes are the public contract.
 
 pub mod account;
+pub mod audit;
 pub mod input;
 pub mod problem;
+pub mod team;
 pub mod usage;
 
 pub use input::{FieldError, Validate};

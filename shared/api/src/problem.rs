@@ -44,6 +44,16 @@ pub enum Code {
     MethodNotAllowed,
     /// The address is already registered.
     EmailTaken,
+    /// A team needs an owner.
+    LastOwner,
+    /// All seats are taken.
+    NoSeat,
+    /// The address is a member of the team, or is invited.
+    AlreadyInvited,
+    /// The caller is in a team, and has to leave it first.
+    LeaveTeamFirst,
+    /// The invitation was accepted, taken back, or its time is over.
+    InvitationClosed,
     /// The body is too large.
     PayloadTooLarge,
     /// The body is not `application/json`.
@@ -144,6 +154,11 @@ impl Code {
             Self::ModelNotFound => "model_not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::EmailTaken => "email_taken",
+            Self::LastOwner => "last_owner",
+            Self::NoSeat => "no_seat",
+            Self::AlreadyInvited => "already_invited",
+            Self::LeaveTeamFirst => "leave_team_first",
+            Self::InvitationClosed => "invitation_closed",
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
@@ -171,8 +186,10 @@ impl Code {
             Self::PlanLacksFeature | Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound | Self::ModelNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::EmailTaken => StatusCode::CONFLICT,
-            Self::IdempotencyAnswerGone => StatusCode::GONE,
+            Self::EmailTaken | Self::LastOwner | Self::NoSeat | Self::AlreadyInvited | Self::LeaveTeamFirst => {
+                StatusCode::CONFLICT
+            }
+            Self::IdempotencyAnswerGone | Self::InvitationClosed => StatusCode::GONE,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::QuotaExceeded | Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
@@ -199,6 +216,11 @@ impl Code {
             Self::ModelNotFound => "Model not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::EmailTaken => "The e-mail address is already registered",
+            Self::LastOwner => "A team needs an owner",
+            Self::NoSeat => "All seats are taken",
+            Self::AlreadyInvited => "Is a member or invited already",
+            Self::LeaveTeamFirst => "Another team has to be left first",
+            Self::InvitationClosed => "The invitation is no longer good",
             Self::PayloadTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body's type is not supported",
             Self::IdempotencyKeyReused => "The idempotency key was used for another request",

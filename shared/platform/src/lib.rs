@@ -12,6 +12,7 @@
 //! | [`vault`] | third parties' credentials, sealed for their tenant, column and row |
 //! | [`audit`] | writing the audit log |
 //! | [`mail`] | asking for a mail |
+//! | [`team`] | changing who is in a team, as what |
 //! | [`outgoing`] | HTTP to other parties |
 //! | [`settings`] | what comes from the environment |
 //! | [`clock`], [`random`], [`log`], [`cost`] | time, entropy, structured logs, what a request cost |
@@ -28,6 +29,7 @@ pub mod outgoing;
 pub mod random;
 pub mod settings;
 pub mod store;
+pub mod team;
 pub mod vault;
 
 pub use http::Scope;

@@ -22,6 +22,7 @@ pub fn functions() -> Vec<(&'static str, Routes, Document)> {
     vec![
         ("auth", tollgate_auth::ROUTES, tollgate_auth::Docs::openapi()),
         ("chat", tollgate_chat::ROUTES, tollgate_chat::Docs::openapi()),
+        ("team", tollgate_team::ROUTES, tollgate_team::Docs::openapi()),
         ("usage", tollgate_usage::ROUTES, tollgate_usage::Docs::openapi()),
         ("user", tollgate_user::ROUTES, tollgate_user::Docs::openapi()),
     ]
@@ -40,6 +41,8 @@ pub fn functions() -> Vec<(&'static str, Routes, Document)> {
         (name = "accounts", description = "Registration, sign-in, profile, trial"),
         (name = "chat", description = "OpenAI-compatible chat"),
         (name = "usage", description = "Quotas and usage logs"),
+        (name = "audit", description = "Who did what, to what, from where"),
+        (name = "team", description = "Members, roles, invitations"),
         (name = "health", description = "Is it alive"),
     ),
     components(schemas(Problem)),

@@ -58,6 +58,21 @@ explained! {
     EmailTaken:
         "The e-mail address is already registered.",
         "Sign in with `POST /auth/login`, or register with another address.";
+    LastOwner:
+        "The team would be without an owner.",
+        "Make another member an owner first: `PATCH /team/members/{user_id}` with `{\"role\":\"owner\"}`.";
+    NoSeat:
+        "Members and pending invitations fill the seats that are paid for.",
+        "Add seats, take an invitation back, or remove somebody.";
+    AlreadyInvited:
+        "Whoever has this address is in the team, or has a pending invitation.",
+        "Nothing has to be done; to invite again, take the pending invitation back first.";
+    LeaveTeamFirst:
+        "The caller belongs to a tenant that has other members, and one belongs to one tenant.",
+        "Leave it with `DELETE /team/members/{user_id}`, sign in again, and accept then.";
+    InvitationClosed:
+        "The invitation was accepted or taken back, or its seven days are over.",
+        "Ask for a new one.";
     PayloadTooLarge:
         "The body is larger than this address takes.",
         "Send less; `detail` tells the limit.";

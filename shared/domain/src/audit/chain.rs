@@ -71,27 +71,57 @@ pub enum Verdict {
     Forked,
 }
 
-/// Walks a tenant's chain from its start. `known` is a head that was kept apart, `Head::empty` when there is none.
-pub fn verify<'a>(tenant: TenantId, known: Head, rows: impl IntoIterator<Item = &'a Stored>) -> Verdict {
-    let start = Head::empty(tenant);
-    let mut verifier = Verifier::after(0, start.hash);
-    let mut last = start;
-    let mut met = known.rows == 0 && known.hash == start.hash;
-    let mut earlier = None;
-    for row in rows {
-        verifier.push(&Row { seq: row.seq, at: row.at, body: &row.body, hash: row.hash });
-        if row.at < last.at && earlier.is_none() {
-            earlier = Some(last.rows + 1);
+/// A walk along a tenant's chain from its start, row by row: nobody needs to hold all of it.
+#[derive(Debug)]
+pub struct Walk {
+    verifier: Verifier,
+    known: Head,
+    last: Head,
+    met: bool,
+    earlier: Option<u64>,
+}
+
+impl Walk {
+    /// Before the first row. `known` is a head that was kept apart, `Head::empty` when there is none.
+    pub fn new(tenant: TenantId, known: Head) -> Self {
+        let start = Head::empty(tenant);
+        let met = known.rows == 0 && known.hash == start.hash;
+        Self { verifier: Verifier::after(0, start.hash), known, last: start, met, earlier: None }
+    }
+
+    /// The next row.
+    pub fn push(&mut self, row: &Stored) {
+        self.verifier.push(&Row { seq: row.seq, at: row.at, body: &row.body, hash: row.hash });
+        if row.at < self.last.at && self.earlier.is_none() {
+            self.earlier = Some(self.last.rows + 1);
         }
-        last = Head { rows: last.rows + 1, hash: row.hash, at: row.at };
-        met |= last.rows == known.rows && last.hash == known.hash;
+        self.last = Head { rows: self.last.rows + 1, hash: row.hash, at: row.at };
+        self.met |= self.last.rows == self.known.rows && self.last.hash == self.known.hash;
     }
-    let (_, _, broken) = verifier.finish();
-    match broken.into_iter().chain(earlier).min() {
-        Some(at_row) => Verdict::Broken { at_row },
-        None if met => Verdict::Sound(last),
-        None => Verdict::Forked,
+
+    /// The last row that was walked over, sound or not.
+    pub const fn last(&self) -> Head {
+        self.last
     }
+
+    /// What was found.
+    pub fn finish(self) -> Verdict {
+        let (_, _, broken) = self.verifier.finish();
+        match broken.into_iter().chain(self.earlier).min() {
+            Some(at_row) => Verdict::Broken { at_row },
+            None if self.met => Verdict::Sound(self.last),
+            None => Verdict::Forked,
+        }
+    }
+}
+
+/// Walks a tenant's chain at once; see [`Walk`].
+pub fn verify<'a>(tenant: TenantId, known: Head, rows: impl IntoIterator<Item = &'a Stored>) -> Verdict {
+    let mut walk = Walk::new(tenant, known);
+    for row in rows {
+        walk.push(row);
+    }
+    walk.finish()
 }
 
 #[cfg(test)]

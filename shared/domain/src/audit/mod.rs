@@ -19,5 +19,5 @@ mod chain;
 mod entry;
 
 pub use action::Action;
-pub use chain::{Head, Stored, Verdict, append, verify};
+pub use chain::{Head, Stored, Verdict, Walk, append, verify};
 pub use entry::{Actor, Entry, MAX_BODY_BYTES, Outcome, Source, Target};

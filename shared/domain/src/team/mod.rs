@@ -18,8 +18,9 @@
 //! 3. No more people join than there are seats.
 //! 4. An invitation is accepted once, within seven days, by whom it was sent to.
 //!
-//! An event that takes somebody out ([`Event::Left`], [`Event::Removed`]) or changes a role is to end that user's sessions
-//! and keys; one that changes the number of members is to be told to billing ([`Team::seats_used`]).
+//! An event that takes somebody out ([`Event::Left`], [`Event::Removed`]) is to end that user's sessions and keys; a role is
+//! to be read when it is asked for, so that a changed one acts at once; an event that changes the number of members is to be
+//! told to billing ([`Team::seats_used`]).
 
 mod command;
 mod decide;

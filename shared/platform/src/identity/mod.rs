@@ -7,9 +7,11 @@
 mod caller;
 mod keys;
 mod refresh;
+mod role;
 mod token;
 
 pub use caller::Caller;
 pub use keys::{SigningKey, VerifyingKeys};
 pub use refresh::{REFRESH_TOKEN_MS, RefreshToken};
+pub use role::{AdminOf, MemberOf, OwnerOf, Ranked, actor};
 pub use token::{ACCESS_TOKEN_SECONDS, AccessClaims, TokenError, issue, verify};

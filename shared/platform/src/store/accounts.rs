@@ -15,7 +15,7 @@ use crate::Scope;
 /// Statements of this repository.
 pub const STATEMENTS: &[Statement] = &[ADD_TENANT, ADD_USER, ADD_IDENTITY, ADD_SUBSCRIPTION, PROFILE, RENAME];
 
-const ADD_TENANT: Statement = Statement {
+pub(super) const ADD_TENANT: Statement = Statement {
     name: "accounts.add_tenant",
     sql: "INSERT INTO tenants (tenant_id, name, created_at) VALUES (?1, ?2, ?3)",
 };
@@ -28,7 +28,7 @@ const ADD_IDENTITY: Statement = Statement {
     name: "accounts.add_identity",
     sql: "INSERT INTO identities (tenant_id, email, user_id) VALUES (?1, ?2, ?3)",
 };
-const ADD_SUBSCRIPTION: Statement = Statement {
+pub(super) const ADD_SUBSCRIPTION: Statement = Statement {
     name: "accounts.add_subscription",
     sql: "INSERT INTO subscriptions (tenant_id, user_id, product, plan, version, anchor_at, trial_started_at, trial_ends_at) \
           VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7)",

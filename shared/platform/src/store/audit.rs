@@ -12,7 +12,7 @@ use super::database::{Param, Statement, StoreError, TenantDb};
 use crate::Scope;
 
 /// Statements of this repository.
-pub const STATEMENTS: &[Statement] = &[HEAD, APPEND, PAGE];
+pub const STATEMENTS: &[Statement] = &[HEAD, APPEND, PAGE, AFTER];
 
 const HEAD: Statement = Statement {
     name: "audit.head",
@@ -28,6 +28,11 @@ const PAGE: Statement = Statement {
     sql: "SELECT seq, at, body, hash FROM audit \
           WHERE tenant_id = ?1 AND seq < ?2 AND at >= ?3 AND at < ?4 AND (?5 IS NULL OR action = ?5) AND (?6 IS NULL OR actor = ?6) \
           ORDER BY seq DESC LIMIT ?7",
+};
+
+const AFTER: Statement = Statement {
+    name: "audit.after",
+    sql: "SELECT seq, at, body, hash FROM audit WHERE tenant_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
 };
 
 /// A row of the log.
@@ -131,4 +136,13 @@ pub async fn audit_page(scope: &Scope, tenant: TenantId, filter: AuditFilter<'_>
             ],
         )
         .await
+}
+
+/// Rows after a number, oldest first: to walk along the chain.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn audit_after(scope: &Scope, tenant: TenantId, seq: u64, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
+    let params = [Param::Int(i64::try_from(seq).unwrap_or(i64::MAX)), Param::Int(i64::from(limit))];
+    TenantDb::of(scope, tenant)?.all(AFTER, &params).await
 }

@@ -1,18 +1,25 @@
 //! Statements that cross tenants, each with its reason. There is no other place for one.
 
 use serde::Deserialize;
-use tollgate_domain::{account::Email, id::Shard, time::Timestamp};
+use tollgate_domain::{
+    account::{Email, Role},
+    catalogue::{Plan, Product},
+    id::{InvitationId, Shard, TenantId, UserId},
+    time::Timestamp,
+};
 use wasm_bindgen::JsValue;
 use worker::Env;
 
 use super::{
-    accounts::AccountRow,
+    accounts::{self, AccountRow},
     database::{Database, Statement, StoreError, binding, bound_shards, runs},
+    teams::{self, StoredTeam},
 };
 use crate::Scope;
 
 /// Statements of this repository.
-pub const STATEMENTS: &[Statement] = &[ACCOUNT_BY_EMAIL, DIRTY_HOURS, ALL_HOURS_DIRTY, ANY_TENANT, OUTBOX];
+pub const STATEMENTS: &[Statement] =
+    &[ACCOUNT_BY_EMAIL, DIRTY_HOURS, ALL_HOURS_DIRTY, ANY_TENANT, OUTBOX, MOVE_USER, MOVE_IDENTITY];
 
 // A sign-in knows an address and nothing else: the directory on the first shard says whose it is.
 const ACCOUNT_BY_EMAIL: Statement = Statement {
@@ -106,4 +113,172 @@ pub async fn outbox(scope: &Scope, limit: u32) -> Result<Vec<String>, StoreError
     let params = [JsValue::from_f64(f64::from(limit))];
     let rows: Vec<Body> = Database::of(scope, Shard::FIRST)?.all(OUTBOX, &params).await?;
     Ok(rows.into_iter().map(|row| row.body).collect())
+}
+
+// Who accepts an invitation moves into the team's tenant, and back when leaving: with everything the row has.
+const MOVE_USER: Statement = Statement {
+    name: "directory.move_user",
+    sql: "UPDATE users SET tenant_id = ?2, role = ?4, product = ?5, home_tenant_id = ?6, joined_at = ?7, \
+            email_verified = max(email_verified, ?8) \
+          WHERE tenant_id = ?1 AND user_id = ?3",
+};
+
+// The sign-in name goes where its user goes: the next sign-in is one to the other tenant.
+const MOVE_IDENTITY: Statement = Statement {
+    name: "directory.move_identity",
+    sql: "UPDATE identities SET tenant_id = ?2 WHERE tenant_id = ?1 AND user_id = ?3",
+};
+
+/// A statement with its parameters.
+type Write = (Statement, Vec<JsValue>);
+
+fn text(text: &(impl ToString + ?Sized)) -> JsValue {
+    JsValue::from_str(&text.to_string())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "instants and versions are below 2^53")]
+fn int(number: i64) -> JsValue {
+    JsValue::from_f64(number as f64)
+}
+
+/// A user who changes tenants.
+#[derive(Debug, Clone, Copy)]
+struct Move {
+    user: UserId,
+    from: TenantId,
+    to: TenantId,
+    role: Role,
+    product: Product,
+    home: Option<TenantId>,
+    /// The token of an invitation was read in the mailbox.
+    proves_email: bool,
+}
+
+impl Move {
+    /// Every session of the old tenant ends with it.
+    fn writes(self, now: Timestamp) -> [Write; 3] {
+        let (user, from, to) = (text(&self.user), text(&self.from), text(&self.to));
+        let home = self.home.map_or(JsValue::NULL, |home| text(&home));
+        let row = vec![
+            from.clone(),
+            to.clone(),
+            user.clone(),
+            text(self.role.as_str()),
+            text(self.product.as_str()),
+            home,
+            int(now.as_millis()),
+            int(i64::from(self.proves_email)),
+        ];
+        [
+            (teams::END_SESSIONS, vec![from.clone(), user.clone(), int(now.as_millis())]),
+            (MOVE_USER, row),
+            (MOVE_IDENTITY, vec![from, to, user]),
+        ]
+    }
+}
+
+fn changed(team: &StoredTeam, now: Timestamp) -> Write {
+    (teams::CHANGED, vec![text(&team.tenant), int(teams::next(team)), int(now.as_millis())])
+}
+
+/// One transaction in the database of two tenants.
+async fn together(scope: &Scope, tenants: [TenantId; 2], writes: &[Write]) -> Result<(), StoreError> {
+    if tenants[0].shard() != tenants[1].shard() {
+        // To be done in two steps with a note in between, once there are several databases.
+        crate::log::error("directory", "a user cannot move between databases yet", Some(scope));
+        return Err(StoreError::Failed);
+    }
+    Database::of(scope, tenants[0].shard())?.batch(writes).await.map(drop)
+}
+
+/// Who joins a team.
+#[derive(Debug, Clone, Copy)]
+pub struct Joining {
+    /// Who.
+    pub user: UserId,
+    /// As what.
+    pub role: Role,
+    /// What their tokens are for from now on.
+    pub product: Product,
+    /// With which invitation.
+    pub invitation: InvitationId,
+}
+
+/// Moves the only member of a tenant into a team. What the old tenant has stays there: it is home.
+///
+/// # Errors
+/// `Taken` when one of the two has changed since it was read.
+pub async fn join_team(
+    scope: &Scope,
+    team: &StoredTeam,
+    home: &StoredTeam,
+    joining: Joining,
+) -> Result<(), StoreError> {
+    let now = scope.now();
+    let user = text(&joining.user);
+    let mut writes = vec![
+        changed(team, now),
+        changed(home, now),
+        (teams::ACCEPTED, vec![text(&team.tenant), text(&joining.invitation), user.clone()]),
+        (teams::REVOKED_ALL, vec![text(&home.tenant), int(now.as_millis())]),
+        (teams::PLAN_CHANGED, vec![text(&home.tenant), user]),
+    ];
+    let moving = Move {
+        user: joining.user,
+        from: home.tenant,
+        to: team.tenant,
+        role: joining.role,
+        product: joining.product,
+        home: Some(home.tenant),
+        proves_email: true,
+    };
+    writes.extend(moving.writes(now));
+    together(scope, [team.tenant, home.tenant], &writes).await
+}
+
+/// Who goes out of a team.
+#[derive(Debug)]
+pub struct Leaving<'a> {
+    /// Who.
+    pub user: UserId,
+    /// Where to: home, or a tenant that is made with this name, because there is no home.
+    pub to: TenantId,
+    /// The name of the tenant that is made; `None` when it is there.
+    pub new_name: Option<&'a str>,
+    /// What their tokens are for from now on.
+    pub product: Product,
+    /// Their invitations, which die.
+    pub revoked: &'a [InvitationId],
+}
+
+/// Moves a member out of a team, home or into a tenant of their own, whose trial is over: leaving begins none.
+///
+/// # Errors
+/// `Taken` when the team has changed since it was read.
+pub async fn leave_team(scope: &Scope, team: &StoredTeam, leaving: &Leaving<'_>) -> Result<(), StoreError> {
+    let now = scope.now();
+    let (user, to, at) = (text(&leaving.user), text(&leaving.to), int(now.as_millis()));
+    let mut writes = vec![changed(team, now)];
+    writes.extend(leaving.revoked.iter().map(|id| (teams::REVOKED, vec![text(&team.tenant), text(id), at.clone()])));
+    match leaving.new_name {
+        Some(name) => writes.extend([
+            (accounts::ADD_TENANT, vec![to.clone(), text(name), at.clone()]),
+            (
+                accounts::ADD_SUBSCRIPTION,
+                vec![to, user, text(leaving.product.as_str()), text(Plan::Trial.as_str()), at.clone(), at.clone(), at],
+            ),
+        ]),
+        None => writes.push((teams::PLAN_CHANGED, vec![to, user])),
+    }
+    let moving = Move {
+        user: leaving.user,
+        from: team.tenant,
+        to: leaving.to,
+        role: Role::Owner,
+        product: leaving.product,
+        home: None,
+        proves_email: false,
+    };
+    writes.extend(moving.writes(now));
+    together(scope, [team.tenant, leaving.to], &writes).await
 }

@@ -12,11 +12,12 @@ pub mod directory;
 mod mails;
 mod sessions;
 mod subscriptions;
+pub mod teams;
 mod usage_export;
 pub mod usage_reports;
 
 pub use accounts::{AccountRow, NewAccount, ProfileRow, profile, register, rename};
-pub use audit::{AuditFilter, AuditRow, append_audit, audit_head, audit_page};
+pub use audit::{AuditFilter, AuditRow, append_audit, audit_after, audit_head, audit_page};
 pub use database::{Param, Statement, StoreError, TenantDb, shards};
 pub use mails::{mail_asked, mail_sent};
 pub use sessions::{NewSession, SessionRow, end_session, open_session, rotate, session};
@@ -30,6 +31,7 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     mails::STATEMENTS,
     sessions::STATEMENTS,
     subscriptions::STATEMENTS,
+    teams::STATEMENTS,
     usage_export::STATEMENTS,
     usage_reports::STATEMENTS,
 ];

@@ -1,0 +1,31 @@
+//! `POST /team/invites/accept`: here, because it answers new tokens.
+
+use http::StatusCode;
+use tollgate_api::{account::SignedInOut, team::AcceptIn};
+use tollgate_domain::team::InvitationToken;
+use tollgate_platform::{
+    Problem, Scope,
+    http::{Json, Reply},
+    identity::MemberOf,
+    team,
+};
+
+use crate::tokens;
+
+/// Joins the team that invited the caller's address. One belongs to one tenant: the caller must be alone in theirs, and
+/// moves. What that tenant has (usage, log, subscription) stays there and is theirs again when they leave the team; its
+/// tokens and its plan stop with this request. The answer is that of a sign-in to the team.
+#[utoipa::path(post, path = "/team/invites/accept", operation_id = "accept_invitation", tag = "team", security(("bearer" = [])), request_body = AcceptIn, responses(
+    (status = 200, body = SignedInOut), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 403, body = Problem, description = "It was sent to another address"), (status = 404, body = Problem),
+    (status = 409, body = Problem, description = "`leave_team_first`, `already_invited` or `no_seat`"),
+    (status = 410, body = Problem, description = "`invitation_closed`"),
+    (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem),
+))]
+#[worker::send]
+pub async fn accept(scope: Scope, member: MemberOf, Json(input): Json<AcceptIn>) -> Result<Reply, Problem> {
+    let token = InvitationToken::parse(&input.token).ok_or_else(|| Problem::not_found("invitation"))?;
+    let (tenant, invitation) = token.claimed();
+    team::join(&scope, &member, (tenant, invitation), token.hash()).await?;
+    Ok(Reply::json(StatusCode::OK, &tokens::sign_in(&scope, tenant, member.user).await?))
+}

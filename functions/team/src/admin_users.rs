@@ -1,0 +1,101 @@
+//! `GET /admin/users`
+
+use std::collections::HashMap;
+
+use http::StatusCode;
+use serde::Deserialize;
+use tollgate_api::{
+    team::UserUsageOut,
+    usage::{PageOut, TotalsOut},
+};
+use tollgate_domain::{
+    id::UserId,
+    time::{DAY_MS, Period, Timestamp},
+};
+use tollgate_platform::{
+    Code, Problem, Scope,
+    http::{Query, Reply},
+    identity::AdminOf,
+    store::usage_reports::{self, GroupBy, HOUR_MS, SummaryRow, UsageScope},
+    team,
+};
+
+use crate::{instants, invites::with_seats, members::shown, page::Page};
+
+/// The longest span, in days.
+const MAX_DAYS: i64 = 400;
+
+/// Which span.
+#[derive(Debug, Deserialize)]
+pub struct Asked {
+    #[serde(default)]
+    from: Option<String>,
+    #[serde(default)]
+    to: Option<String>,
+}
+
+/// The team's users, each with what they used: by whole hours in UTC, the last 30 days when nothing else is asked for.
+#[utoipa::path(get, path = "/admin/users", operation_id = "admin_users", tag = "team", security(("bearer" = [])),
+    params(
+        ("from" = Option<String>, Query, description = "A day or an instant; 30 days before `to` when left out"),
+        ("to" = Option<String>, Query, description = "A day or an instant; now when left out"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100, 20 when left out"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+    ),
+    responses((status = 200, body = PageOut<UserUsageOut>), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 403, body = Problem, description = "`forbidden` or `plan_lacks_feature`"), (status = 503, body = Problem)))]
+#[worker::send]
+pub async fn users(
+    scope: Scope,
+    admin: AdminOf,
+    Query(asked): Query<Asked>,
+    Query(page): Query<Page>,
+) -> Result<Reply, Problem> {
+    let limit = page.limit()? as usize;
+    let after: Option<UserId> = page.after()?;
+    let span = span(&asked, scope.now())?;
+    let stored = team::load(&scope, admin.tenant).await?;
+    with_seats(&scope, &stored)?;
+    let product = stored.product.unwrap_or(admin.product);
+    let of = UsageScope { tenant: admin.tenant, user: None, product };
+    let rows = usage_reports::summary(&scope, of, span, GroupBy::User).await?;
+    let used: HashMap<&str, &SummaryRow> = rows.iter().map(|row| (row.key.as_str(), row)).collect();
+    let mut later = stored.people.iter().filter(|person| after.is_none_or(|after| person.user > after));
+    let data: Vec<_> = later
+        .by_ref()
+        .take(limit)
+        .map(|person| UserUsageOut {
+            member: shown(person),
+            usage: used.get(person.user.to_string().as_str()).map(|row| totals(row)).unwrap_or_default(),
+        })
+        .collect();
+    let next_cursor = data.last().filter(|_| later.next().is_some()).map(|last| last.member.id.to_string());
+    Ok(Reply::json(StatusCode::OK, &PageOut::<UserUsageOut> { data, next_cursor }))
+}
+
+fn span(asked: &Asked, now: Timestamp) -> Result<Period, Problem> {
+    let (from, to) = instants::span(asked.from.as_deref(), asked.to.as_deref())?;
+    let to = if asked.to.is_some() { to } else { now.plus_millis(1) };
+    let end = to.as_millis().saturating_add(HOUR_MS - 1).div_euclid(HOUR_MS) * HOUR_MS;
+    let from = if asked.from.is_some() { from.as_millis() } else { end - 30 * DAY_MS };
+    let start = from.div_euclid(HOUR_MS) * HOUR_MS;
+    if start >= end || end - start > MAX_DAYS * DAY_MS {
+        return Err(Problem::new(
+            Code::BadRequest,
+            format!("from must be before to, and they may be {MAX_DAYS} days apart at most."),
+        ));
+    }
+    Ok(Period { start: Timestamp::from_millis(start), end: Timestamp::from_millis(end) })
+}
+
+fn totals(row: &SummaryRow) -> TotalsOut {
+    TotalsOut {
+        requests: row.requests,
+        tokens: row.tokens,
+        emails: row.emails,
+        prompt_tokens: row.prompt_tokens,
+        completion_tokens: row.completion_tokens,
+        cost_microusd: row.cost_microusd,
+        unpriced_requests: row.unpriced,
+    }
+}

@@ -1,0 +1,123 @@
+//! `GET` and `POST /team/invites`, `DELETE /team/invites/{id}`
+
+use axum::extract::Path;
+use http::StatusCode;
+use tollgate_api::{
+    team::{InvitationOut, InviteIn},
+    usage::PageOut,
+};
+use tollgate_domain::{
+    account::{Email, Role},
+    id::InvitationId,
+    mail::Letter,
+    team::{Command, Event, Invitation, InvitationToken},
+};
+use tollgate_platform::{
+    Code, Problem, Scope,
+    http::{Json, Query, Reply, no_content},
+    identity::AdminOf,
+    mail, random,
+    store::teams::{self, StoredTeam},
+    team,
+};
+
+use crate::{members::record, page::Page};
+
+/// Every invitation of the team, newest first.
+#[utoipa::path(get, path = "/team/invites", operation_id = "list_invitations", tag = "team", security(("bearer" = [])),
+    params(
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100, 20 when left out"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+    ),
+    responses((status = 200, body = PageOut<InvitationOut>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem)))]
+#[worker::send]
+pub async fn list(scope: Scope, admin: AdminOf, Query(page): Query<Page>) -> Result<Reply, Problem> {
+    let limit = page.limit()?;
+    let mut rows = teams::invitations(&scope, admin.tenant, page.after()?, limit + 1).await?;
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let next_cursor = rows.last().filter(|_| more).map(|last| last.id.to_string());
+    let data = rows.iter().map(|row| shown(&scope, row)).collect();
+    Ok(Reply::json(StatusCode::OK, &PageOut::<InvitationOut> { data, next_cursor }))
+}
+
+/// Invites an address by mail, for seven days. It holds a seat. Needs a plan with seats.
+#[utoipa::path(post, path = "/team/invites", operation_id = "invite", tag = "team", security(("bearer" = [])), request_body = InviteIn, responses(
+    (status = 201, body = InvitationOut), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 403, body = Problem, description = "`forbidden` or `plan_lacks_feature`"),
+    (status = 409, body = Problem, description = "`already_invited` or `no_seat`"),
+    (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem),
+))]
+#[worker::send]
+pub async fn invite(scope: Scope, admin: AdminOf, Json(input): Json<InviteIn>) -> Result<Reply, Problem> {
+    let email = Email::parse(&input.email).map_err(|_| Problem::internal())?;
+    let role = Role::parse(&input.role).ok_or_else(Problem::internal)?;
+    with_seats(&scope, &team::load(&scope, admin.tenant).await?)?;
+    let id = InvitationId::new(scope.now(), random::entropy()?);
+    let token = InvitationToken::new(admin.tenant, id, random::bytes()?);
+    let command = Command::Invite { id, email, role, token_hash: token.hash() };
+    let (stored, events) = team::change(&scope, &admin, None, &command).await?;
+    let Some(Event::Invited(invitation)) = events.first() else { return Err(Problem::internal()) };
+    if let Err(problem) = send(&scope, &admin, &stored, invitation, &token).await {
+        // Nobody got it: it does not stand in the way of the next try.
+        team::change(&scope, &admin, Some(id), &Command::RevokeInvitation { id }).await?;
+        return Err(problem);
+    }
+    record(&scope, &admin, &events).await;
+    Ok(Reply::json(StatusCode::CREATED, &shown(&scope, invitation)))
+}
+
+/// Takes an invitation back: its link is dead, its seat is free.
+#[utoipa::path(delete, path = "/team/invites/{id}", operation_id = "revoke_invitation", tag = "team", security(("bearer" = [])),
+    params(("id" = String, Path, description = "`inv_…`")), responses(
+    (status = 204), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
+    (status = 410, body = Problem, description = "`invitation_closed`"), (status = 503, body = Problem),
+))]
+#[worker::send]
+pub async fn revoke(scope: Scope, admin: AdminOf, Path(id): Path<String>) -> Result<Reply, Problem> {
+    let id: InvitationId = id.parse().map_err(|_| Problem::not_found("invitation"))?;
+    let (_, events) = team::change(&scope, &admin, Some(id), &Command::RevokeInvitation { id }).await?;
+    record(&scope, &admin, &events).await;
+    Ok(no_content())
+}
+
+/// Teams need a plan that has seats.
+pub fn with_seats(scope: &Scope, stored: &StoredTeam) -> Result<(), Problem> {
+    if stored.is_pooled() {
+        return Ok(());
+    }
+    let plan = stored.plan.map_or("none", |plan| plan.as_str());
+    Err(Problem {
+        upgrade_url: Some(format!("{}/subscription/plans", scope.settings().public_url)),
+        ..Problem::new(
+            Code::PlanLacksFeature,
+            format!("The plan ({plan}) is for one person; teams need the plan teams."),
+        )
+    })
+}
+
+async fn send(
+    scope: &Scope,
+    admin: &AdminOf,
+    stored: &StoredTeam,
+    invitation: &Invitation,
+    token: &InvitationToken,
+) -> Result<(), Problem> {
+    let inviter = stored
+        .person(admin.user)
+        .map_or_else(String::new, |person| person.name.clone().unwrap_or_else(|| person.email.to_string()));
+    let link = format!("{}/accept-invite?token={}", scope.settings().public_url, token.reveal());
+    let letter = Letter::Invitation { team: &stored.name, inviter: &inviter, role: invitation.role, link: &link };
+    mail::send(scope, admin.tenant, format!("invitation {}", invitation.id), invitation.email.as_str(), &letter).await
+}
+
+fn shown(scope: &Scope, invitation: &Invitation) -> InvitationOut {
+    InvitationOut {
+        id: invitation.id,
+        email: invitation.email.to_string(),
+        role: invitation.role,
+        status: invitation.status(scope.now()).as_str(),
+        invited_by: invitation.invited_by,
+        expires_at: invitation.expires_at,
+    }
+}

@@ -1,0 +1,86 @@
+//! Extractors that say who may call: a handler's signature names the least role.
+//!
+//! A token's role is as old as the token, up to 15 minutes. Here the role is read from the database with the session, in
+//! one statement: who was demoted, removed or signed out is stopped with the next request.
+
+use core::marker::PhantomData;
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use tollgate_api::{Code, Problem};
+use tollgate_domain::{account::Role, audit::Actor};
+use worker::send::SendFuture;
+
+use super::Caller;
+use crate::{Scope, store::teams};
+
+/// The least role that may call.
+pub trait Least: Send + Sync + 'static {
+    /// Which.
+    const ROLE: Role;
+}
+
+/// Marks handlers for everybody in the tenant.
+#[derive(Debug, Clone, Copy)]
+pub struct AnyMember;
+/// Marks handlers for admins and owners.
+#[derive(Debug, Clone, Copy)]
+pub struct AnAdmin;
+/// Marks handlers for owners.
+#[derive(Debug, Clone, Copy)]
+pub struct AnOwner;
+
+impl Least for AnyMember {
+    const ROLE: Role = Role::Member;
+}
+impl Least for AnAdmin {
+    const ROLE: Role = Role::Admin;
+}
+impl Least for AnOwner {
+    const ROLE: Role = Role::Owner;
+}
+
+/// A caller whose session stands, in the role of this moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Ranked<L> {
+    caller: Caller,
+    /// The role of this moment; it hides the token's.
+    pub role: Role,
+    least: PhantomData<L>,
+}
+
+/// Anybody in the tenant.
+pub type MemberOf = Ranked<AnyMember>;
+/// An admin or an owner of the tenant.
+pub type AdminOf = Ranked<AnAdmin>;
+/// An owner of the tenant.
+pub type OwnerOf = Ranked<AnOwner>;
+
+impl<L> core::ops::Deref for Ranked<L> {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+impl<S: Sync, L: Least> FromRequestParts<S> for Ranked<L> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        let scope = parts.extensions.get::<Scope>().cloned().ok_or_else(Problem::internal)?;
+        let role = SendFuture::new(teams::standing_role(&scope, caller.tenant, caller.user, caller.session)).await?;
+        let role = role.ok_or_else(|| Problem::new(Code::SessionRevoked, "This session was ended. Sign in again."))?;
+        if role < L::ROLE {
+            let who = if L::ROLE == Role::Owner { "owners" } else { "owners and admins" };
+            return Err(Problem::new(Code::Forbidden, format!("Only {who} may do this; you are {}.", role.as_str())));
+        }
+        Ok(Self { caller, role, least: PhantomData })
+    }
+}
+
+/// The caller as the audit log names it.
+pub fn actor(caller: &Caller) -> Actor {
+    Actor::User { id: caller.user }
+}
