@@ -67,7 +67,7 @@ pub async fn admit(scope: &Scope, caller: Caller, request: &ChatRequest, body: &
         id: ReservationId::new(scope.now(), random::entropy()?),
         amounts: chat_estimate(prompt_estimate, request.requested_max_tokens(), request.choices()),
         ttl_ms: RESERVATION_TTL_MS,
-        key_rate: None,
+        credential: None,
         session: Some(caller.session),
         key: key.clone(),
         fingerprint,

@@ -52,15 +52,6 @@ pub enum Bucket {
     ApiKey(ApiKeyId),
 }
 
-/// The limit that an API key brings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeyRate {
-    /// The key.
-    pub key: ApiKeyId,
-    /// Its limit.
-    pub limit: RateLimit,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
