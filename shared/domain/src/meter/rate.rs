@@ -19,6 +19,11 @@ pub struct RateLimit {
 const MINUTE_US: i64 = 60_000_000;
 
 impl RateLimit {
+    /// The limit of a key that may send so many requests a minute: those of ten seconds at once.
+    pub const fn of_key(per_minute: u32) -> Self {
+        Self { per_minute, burst: per_minute.div_ceil(6) }
+    }
+
     fn interval_us(self) -> i64 {
         MINUTE_US / i64::from(self.per_minute.max(1))
     }
