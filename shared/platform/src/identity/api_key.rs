@@ -1,12 +1,13 @@
 //! Looking an API key up: where no meter verifies it, and where a meter does not know it.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::cell::RefCell;
 
 use tollgate_api::Problem;
 use tollgate_domain::{
     account::Role,
     api_key::{ApiKey, Token},
     id::{TenantId, UserId},
+    secret_hash::SecretHash,
 };
 
 use crate::{
@@ -19,11 +20,11 @@ use crate::{
 const REFUSED_MS: i64 = 60_000;
 
 /// How many it remembers.
-const REMEMBERED: usize = 4_096;
+const REMEMBERED: usize = 256;
 
 thread_local! {
     /// Until when, by the hash of the key's text: who asks again and again costs nothing.
-    static REFUSED: RefCell<HashMap<String, i64>> = RefCell::default();
+    static REFUSED: RefCell<Vec<(SecretHash, i64)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The key and its user's role, once it is found good: one D1 statement.
@@ -31,9 +32,9 @@ thread_local! {
 /// # Errors
 /// 401 when it is not good, 503 when the database cannot be read.
 pub(crate) async fn look_up(scope: &Scope, token: &Token) -> Result<(ApiKey, Role), Problem> {
-    let hash = token.hash().to_string();
+    let hash = token.hash();
     let now = scope.now();
-    if REFUSED.with_borrow(|refused| refused.get(&hash).is_some_and(|until| *until > now.as_millis())) {
+    if REFUSED.with_borrow(|refused| refused.iter().any(|(known, until)| *until > now.as_millis() && *known == hash)) {
         return Err(Problem::api_key_refused());
     }
     let (tenant, id) = token.claimed();
@@ -56,9 +57,9 @@ pub(crate) async fn look_up(scope: &Scope, token: &Token) -> Result<(ApiKey, Rol
     log::warn("identity", &format!("{id}: {refusal}"), Some(scope));
     REFUSED.with_borrow_mut(|refused| {
         if refused.len() >= REMEMBERED {
-            refused.clear();
+            refused.remove(0);
         }
-        refused.insert(hash, now.plus_millis(REFUSED_MS).as_millis());
+        refused.push((hash, now.plus_millis(REFUSED_MS).as_millis()));
     });
     Err(Problem::api_key_refused())
 }

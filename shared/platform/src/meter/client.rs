@@ -63,18 +63,22 @@ impl MeterClient {
     pub async fn reserve(&self, scope: &Scope, caller: &Asker, reserve: &Reserve) -> Result<Worked, Problem> {
         let now = clock::wall().as_millis();
         let in_company = pending::with(|queues| queues.begin(self.owner, now));
-        let mut worked = if in_company && reserve.key.is_none() {
-            self.travel(scope, caller, reserve).await
-        } else {
-            // Under an idempotency key the object may let the caller wait for an answer: nobody else should wait with it.
-            only(self.work(scope, caller, vec![reserve.clone()]).await)
-        };
-        if matches!(&worked, Ok(Worked::Decided(Decision::Refused(Refusal::KeyNotKnown)))) {
-            worked = match self.introduce(scope, caller).await {
-                Ok(()) => only(self.work(scope, caller, vec![reserve.clone()]).await),
-                Err(problem) => Err(problem),
+        let mut told = false;
+        let worked = loop {
+            let worked = if in_company && reserve.key.is_none() && !told {
+                self.travel(scope, caller, reserve).await
+            } else {
+                // Under an idempotency key the object may let the caller wait for an answer: nobody else should wait with it.
+                only(self.work(scope, caller, vec![reserve.clone()]).await)
             };
-        }
+            if told || !matches!(&worked, Ok(Worked::Decided(Decision::Refused(Refusal::KeyNotKnown)))) {
+                break worked;
+            }
+            if let Err(problem) = self.introduce(scope, caller).await {
+                break Err(problem);
+            }
+            told = true;
+        };
         if !matches!(&worked, Ok(Worked::Decided(Decision::Admitted(_) | Decision::AdmittedBefore(_)))) {
             pending::with(|queues| queues.arrive(self.owner));
         }
