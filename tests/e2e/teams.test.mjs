@@ -231,13 +231,16 @@ test('roles: who may do what, from the next request on', async () => {
 test('who is removed is stopped with the next request, and goes home', async () => {
   const member = await joined(owner);
   const second = (await login(member.email)).data;
-  for (const { access_token: token } of [member, second]) assert.equal((await chat(platform, token)).status, 200);
+  const key = (await post(platform, '/user/api-keys', { name: 'mine', scopes: ['chat', 'usage:read'] }, { token: member.access_token })).data.secret;
+  for (const token of [member.access_token, second.access_token, key]) assert.equal((await chat(platform, token)).status, 200);
   const answer = await del(platform, `/team/members/${member.user.id}`, { token: owner.access_token });
   assert.equal(answer.status, 204, answer.text);
   for (const session of [member, second]) {
     await assertDead(session.access_token);
     assertProblem(await post(platform, '/auth/refresh', { refresh_token: session.refresh_token }), 401);
   }
+  assertProblem(await chat(platform, key), 401);
+  assertProblem(await get(platform, '/usage/logs', { token: key }), 401);
   assertProblem(await del(platform, `/team/members/${member.user.id}`, { token: owner.access_token }), 404, 'not_found');
   assert.ok((await actions(owner)).includes('team.remove'));
 

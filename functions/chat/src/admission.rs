@@ -8,13 +8,13 @@ use http::StatusCode;
 use sha2::{Digest, Sha256};
 use tollgate_domain::{
     catalogue::chat_estimate,
-    id::ReservationId,
+    id::{ApiKeyId, ReservationId},
     meter::{Admitted, Amounts, Decision, MeterName, Reserve, Settle, Standing, UsageDetail},
 };
 use tollgate_platform::{
     Code, Problem, Scope,
     http::Reply,
-    identity::Caller,
+    identity::Asker,
     meter::{Answer, End, MeterClient, RESERVATION_TTL_MS, WORKING_LEASE_MS, Worked},
     random,
 };
@@ -45,6 +45,8 @@ pub struct Hold {
     pub key: Option<String>,
     /// Who works on it, where a key may bring several.
     attempt: ReservationId,
+    /// The API key it was asked for with.
+    api_key: Option<ApiKeyId>,
 }
 
 /// How the work ended.
@@ -58,7 +60,7 @@ pub struct Finished<'a> {
 }
 
 /// Reserves one request and the tokens it may take.
-pub async fn admit(scope: &Scope, caller: Caller, request: &ChatRequest, body: &[u8]) -> Result<Admission, Problem> {
+pub async fn admit(scope: &Scope, caller: &Asker, request: &ChatRequest, body: &[u8]) -> Result<Admission, Problem> {
     let key = scope.idempotency_key()?;
     let prompt_estimate = request.prompt_tokens_estimate();
     let fingerprint =
@@ -67,13 +69,13 @@ pub async fn admit(scope: &Scope, caller: Caller, request: &ChatRequest, body: &
         id: ReservationId::new(scope.now(), random::entropy()?),
         amounts: chat_estimate(prompt_estimate, request.requested_max_tokens(), request.choices()),
         ttl_ms: RESERVATION_TTL_MS,
-        key_rate: None,
-        session: Some(caller.session),
+        credential: caller.credential(),
+        session: caller.session(),
         key: key.clone(),
         fingerprint,
     };
-    let meter = MeterClient::of(&caller);
-    match meter.reserve(scope, &caller, &reserve).await? {
+    let meter = MeterClient::of(caller);
+    match meter.reserve(scope, caller, &reserve).await? {
         Worked::Decided(Decision::Admitted(admitted) | Decision::AdmittedBefore(admitted)) => Ok(Admission::Go(Hold {
             meter,
             admitted,
@@ -81,6 +83,7 @@ pub async fn admit(scope: &Scope, caller: Caller, request: &ChatRequest, body: &
             choices: request.choices(),
             key,
             attempt: reserve.id,
+            api_key: caller.credential().map(|credential| credential.key),
         })),
         Worked::Decided(Decision::Refused(refusal)) => {
             Err(Problem::refusal(&refusal, scope.now(), &scope.settings().public_url))
@@ -186,6 +189,7 @@ impl Hold {
                 cost_microusd,
                 request_id: scope.request_id().to_string(),
                 outcome: outcome.into(),
+                api_key: self.api_key,
             },
         };
         let answer = answer.map(|(status, content_type, body)| Answer {

@@ -4,7 +4,7 @@ use tollgate_api::FieldError;
 use tollgate_platform::{
     Code, Problem, Scope,
     http::{RawBody, Reply},
-    identity::Caller,
+    identity::{Asker, Metered, needs::Chat},
 };
 use tollgate_providers::{ChatRequest, Endpoint, InvalidRequest, InvalidRequestKind, ModelRef, Provider};
 
@@ -33,7 +33,7 @@ const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 #[worker::send]
 pub async fn completions(
     scope: Scope,
-    caller: Caller,
+    caller: Metered<Chat>,
     RawBody(body): RawBody<MAX_BODY_BYTES>,
 ) -> Result<Reply, Problem> {
     let request = ChatRequest::parse(&body).map_err(|error| invalid(&error))?;
@@ -47,15 +47,15 @@ pub async fn completions(
     if let Some(endpoint) = endpoint.as_ref().filter(|_| model.provider != Provider::OpenAi) {
         tollgate_providers::encode_request(&request, &model, endpoint, None).map_err(|error| invalid(&error))?;
     }
-    let worker = scope.clone();
+    let (worker, caller) = (scope.clone(), caller.into_asker());
     // What is held must be settled, whatever the client does.
-    scope.outlive(async move { answer(&worker, caller, &request, &body, model, endpoint).await }).await?
+    scope.outlive(async move { answer(&worker, &caller, &request, &body, model, endpoint).await }).await?
 }
 
 /// Reserves, asks and settles.
 async fn answer(
     scope: &Scope,
-    caller: Caller,
+    caller: &Asker,
     request: &ChatRequest,
     body: &[u8],
     model: ModelRef,

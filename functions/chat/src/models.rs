@@ -2,7 +2,11 @@
 
 use axum::extract::Path;
 use http::StatusCode;
-use tollgate_platform::{Code, Problem, Scope, http::Reply, identity::Caller};
+use tollgate_platform::{
+    Code, Problem, Scope,
+    http::Reply,
+    identity::{Allowed, needs::ChatRead},
+};
 use tollgate_providers::{ModelRef, Provider, models_list};
 
 use crate::providers;
@@ -12,10 +16,10 @@ const CREATED: i64 = 1_735_689_600;
 
 /// The models of the configured providers, in OpenAI's shape. Others of the same providers work too: any name is passed on.
 #[utoipa::path(get, path = "/v1/models", tag = "chat", security(("bearer" = [])), responses(
-    (status = 200, body = serde_json::Value), (status = 401, body = Problem),
+    (status = 200, body = serde_json::Value), (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]
-pub async fn list(scope: Scope, _caller: Caller) -> Result<Reply, Problem> {
+pub async fn list(scope: Scope, _caller: Allowed<ChatRead>) -> Result<Reply, Problem> {
     let body = models_list(&providers::configured(scope.env()), CREATED);
     Ok(Reply::bytes(StatusCode::OK, "application/json", body))
 }
@@ -23,12 +27,12 @@ pub async fn list(scope: Scope, _caller: Caller) -> Result<Reply, Problem> {
 /// One model. OpenAI's clients escape the slash in its id, curl does not: both addresses lead here.
 #[utoipa::path(get, path = "/v1/models/{provider}/{model}", tag = "chat", security(("bearer" = [])),
     params(("provider" = String, Path), ("model" = String, Path)), responses(
-    (status = 200, body = serde_json::Value), (status = 401, body = Problem), (status = 404, body = Problem),
+    (status = 200, body = serde_json::Value), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]
 pub async fn retrieve(
     scope: Scope,
-    _caller: Caller,
+    _caller: Allowed<ChatRead>,
     Path((provider, model)): Path<(String, String)>,
 ) -> Result<Reply, Problem> {
     one(&scope, &format!("{provider}/{model}"))
@@ -37,10 +41,14 @@ pub async fn retrieve(
 /// One model by its id with an escaped slash: `openai%2Fgpt-5`.
 #[utoipa::path(get, path = "/v1/models/{id}", tag = "chat", security(("bearer" = [])),
     params(("id" = String, Path)), responses(
-    (status = 200, body = serde_json::Value), (status = 401, body = Problem), (status = 404, body = Problem),
+    (status = 200, body = serde_json::Value), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]
-pub async fn retrieve_by_id(scope: Scope, _caller: Caller, Path(id): Path<String>) -> Result<Reply, Problem> {
+pub async fn retrieve_by_id(
+    scope: Scope,
+    _caller: Allowed<ChatRead>,
+    Path(id): Path<String>,
+) -> Result<Reply, Problem> {
     one(&scope, &id)
 }
 

@@ -227,6 +227,16 @@ impl<M: Exported> Object<M> {
         RefMut::filter_map(opened, Option::as_mut).map_err(|_| Error::RustError("what was opened is gone".into()))
     }
 
+    /// Whether nothing was ever stored here; to look stores nothing.
+    pub fn is_blank(&self) -> Result<bool> {
+        if self.peek().is_some() {
+            return Ok(false);
+        }
+        let sql = self.state.storage().sql();
+        let stored = rows(&sql, "SELECT 1 FROM sqlite_master WHERE name = 'ledger'", vec![])?.next();
+        Ok(stored.transpose()?.is_none())
+    }
+
     /// The same, when it is open already.
     pub fn peek(&self) -> Option<Ref<'_, Opened<M>>> {
         Ref::filter_map(self.opened.borrow(), Option::as_ref).ok()

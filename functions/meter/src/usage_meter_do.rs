@@ -1,11 +1,12 @@
 //! Calls and alarms of a user's meter.
 
 use tollgate_domain::{
-    meter::{Command, Event, State as Meter, UsageDetail},
+    id::SessionId,
+    meter::{Command, Decision, Event, Refusal, State as Meter, UsageDetail},
     pool::Report,
     time::Timestamp,
 };
-use tollgate_platform::meter::{MarkRow, MeterReply, MeterRequest, UsageRow};
+use tollgate_platform::meter::{MarkRow, MeterReply, MeterRequest, UsageRow, Worked};
 use wasm_bindgen::prelude::*;
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
@@ -51,6 +52,15 @@ impl UsageMeter {
     async fn answer(&self, request: MeterRequest) -> Result<MeterReply> {
         let now = self.object.now();
         let reply = match request {
+            // Anybody can make up a key of a user who does not exist: such a meter keeps nothing.
+            MeterRequest::Work { ends, reserves }
+                if ends.is_empty()
+                    && reserves.iter().all(|reserve| reserve.credential.is_some())
+                    && self.object.is_blank()? =>
+            {
+                let unknown = Worked::Decided(Decision::Refused(Refusal::KeyNotKnown));
+                return Ok(MeterReply::Worked(vec![unknown; reserves.len()]));
+            }
             MeterRequest::Work { ends, reserves } => MeterReply::Worked(self.work(ends, reserves).await?),
             MeterRequest::Working { id, attempt } => {
                 let mut works = self.works.borrow_mut();
@@ -64,6 +74,22 @@ impl UsageMeter {
                 self.command(&Command::Configure(entitlement), now)?
             }
             MeterRequest::Grant(grant) => self.command(&Command::Grant(grant), now)?,
+            MeterRequest::KnowKeys(keys) => {
+                let mut opened = self.object.opened()?;
+                for key in keys {
+                    opened.memory.run(&Command::KnowKey(key), None, None, now)?;
+                }
+                opened.commit(now)?;
+                MeterReply::Done
+            }
+            MeterRequest::RevokeKeys { keys, until } => {
+                let mut opened = self.object.opened()?;
+                for key in keys {
+                    opened.memory.run(&Command::RevokeKey { key, until }, None, None, now)?;
+                }
+                opened.commit(now)?;
+                MeterReply::Done
+            }
             MeterRequest::RevokeSession { session, until } => {
                 self.command(&Command::RevokeSession { session, until }, now)?
             }
@@ -71,7 +97,7 @@ impl UsageMeter {
                 self.expire_due(now)?;
                 let opened = self.object.opened()?;
                 let state = &opened.memory.state;
-                if state.is_revoked(session) {
+                if is_ended(&opened, session) {
                     MeterReply::SessionRevoked
                 } else {
                     let (entitlement, standings) = (state.entitlement().copied(), state.standings(now));
@@ -80,7 +106,7 @@ impl UsageMeter {
             }
             MeterRequest::Unexported { session } => {
                 let opened = self.object.opened()?;
-                if opened.memory.state.is_revoked(session) {
+                if is_ended(&opened, session) {
                     MeterReply::SessionRevoked
                 } else {
                     let rows = opened.unexported(MAX_UNEXPORTED)?.into_iter().filter_map(|row| match row {
@@ -92,7 +118,7 @@ impl UsageMeter {
             }
             MeterRequest::Verify { session } => {
                 let opened = self.object.opened()?;
-                if opened.memory.state.is_revoked(session) {
+                if is_ended(&opened, session) {
                     MeterReply::SessionRevoked
                 } else {
                     MeterReply::Verified(opened.verify()?)
@@ -145,6 +171,11 @@ impl UsageMeter {
             })
             .await
     }
+}
+
+/// Whether the session that asks was ended.
+fn is_ended(opened: &Opened<Meter>, session: Option<SessionId>) -> bool {
+    session.is_some_and(|session| opened.memory.state.is_revoked(session))
 }
 
 /// This member's totals for its team's pool; `None` where there is no team.

@@ -6,7 +6,7 @@ use tollgate_domain::time::Period;
 use tollgate_platform::{
     Code, Problem, Scope,
     http::{Pump, Query, Reply, pipe},
-    identity::MemberOf,
+    identity::{Fresh, needs::UsageRead},
     log,
     store::usage_reports::{self, Before, UsageEventRow},
 };
@@ -50,7 +50,7 @@ enum Format {
         (status = 200, description = "Rows as in `GET /usage/logs`", content((String = "text/csv"), (Vec<UsageLogOut> = "application/json"))),
         (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem)))]
 #[worker::send]
-pub async fn export(scope: Scope, caller: MemberOf, Query(asked): Query<Asked>) -> Result<Reply, Problem> {
+pub async fn export(scope: Scope, caller: Fresh<UsageRead>, Query(asked): Query<Asked>) -> Result<Reply, Problem> {
     let who = Who::of(&caller, asked.user_id.as_deref())?;
     let format = match asked.format.as_deref() {
         None | Some("csv") => Format::Csv,
@@ -110,7 +110,7 @@ async fn write(scope: &Scope, who: Who, span: Period, format: Format, page: Vec<
     pump.close().await;
 }
 
-const CSV_HEAD: &str = "at,id,user_id,function,model,requests,tokens,emails,prompt_tokens,completion_tokens,estimated,cost_microusd,request_id,outcome\r\n";
+const CSV_HEAD: &str = "at,id,user_id,function,model,requests,tokens,emails,prompt_tokens,completion_tokens,estimated,cost_microusd,request_id,outcome,api_key_id\r\n";
 
 fn csv_row(text: &mut String, row: &UsageLogOut) {
     let numbers = [row.requests, row.tokens, row.emails, row.prompt_tokens, row.completion_tokens];
@@ -121,6 +121,7 @@ fn csv_row(text: &mut String, row: &UsageLogOut) {
     fields.push(row.cost_microusd.map(|cost| cost.to_string()).unwrap_or_default());
     fields.push(csv_text(&row.request_id));
     fields.push(csv_text(&row.outcome));
+    fields.push(row.api_key_id.clone().unwrap_or_default());
     text.push_str(&fields.join(","));
     text.push_str("\r\n");
 }

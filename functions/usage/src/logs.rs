@@ -9,7 +9,7 @@ use tollgate_domain::time::Timestamp;
 use tollgate_platform::{
     Code, Problem, Scope,
     http::{Query, Reply},
-    identity::MemberOf,
+    identity::{Fresh, needs::UsageRead},
     meter::MeterClient,
     store::usage_reports::{self, Before},
 };
@@ -40,7 +40,7 @@ pub struct Page {
     ),
     responses((status = 200, body = PageOut<UsageLogOut>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem)))]
 #[worker::send]
-pub async fn logs(scope: Scope, caller: MemberOf, Query(page): Query<Page>) -> Result<Reply, Problem> {
+pub async fn logs(scope: Scope, caller: Fresh<UsageRead>, Query(page): Query<Page>) -> Result<Reply, Problem> {
     let limit = page.limit.unwrap_or(20);
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Problem::new(Code::BadRequest, format!("limit must be 1 to {MAX_LIMIT}.")));
@@ -51,7 +51,7 @@ pub async fn logs(scope: Scope, caller: MemberOf, Query(page): Query<Page>) -> R
         None => Before { at: Timestamp::from_millis(MAX_INSTANT), reservation_id: String::new() },
     };
     // The meter also says whether the caller's session still stands.
-    let (unexported, confirmed) = MeterClient::of(&caller).unexported(&scope, caller.session).await?;
+    let (unexported, confirmed) = MeterClient::of(&*caller).unexported(&scope, caller.session).await?;
     let copied = usage_reports::logs(&scope, who.scope(), Timestamp::from_millis(0), &before, limit + 1).await?;
     let user = caller.user.to_string();
     let late: HashSet<String> = unexported.iter().filter(|row| row.late).map(|row| row.id.to_string()).collect();

@@ -12,7 +12,7 @@ use tollgate_platform::{
     Problem, Scope,
     cost::Counts,
     http::{Query, Reply},
-    identity::Caller,
+    identity::{Allowed, Identity, needs::UsageRead},
     meter::{MeterClient, MeterReply, Owner, PoolClient, PoolReply, PoolRequest, Snapshot},
 };
 
@@ -27,9 +27,13 @@ pub struct Freshness {
 /// with `fresh=true` the meter itself is asked.
 #[utoipa::path(get, path = "/usage/quota", tag = "usage", security(("bearer" = [])),
     params(("fresh" = Option<bool>, Query, description = "`true` asks the meter itself instead of its copy")),
-    responses((status = 200, body = QuotaOut), (status = 400, body = Problem), (status = 401, body = Problem), (status = 503, body = Problem)))]
+    responses((status = 200, body = QuotaOut), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem)))]
 #[worker::send]
-pub async fn quota(scope: Scope, caller: Caller, Query(freshness): Query<Freshness>) -> Result<Reply, Problem> {
+pub async fn quota(
+    scope: Scope,
+    caller: Allowed<UsageRead>,
+    Query(freshness): Query<Freshness>,
+) -> Result<Reply, Problem> {
     let snapshot = match if freshness.fresh { None } else { copied(&scope, &caller).await } {
         Some(snapshot) => snapshot,
         None => fresh(&scope, &caller).await?,
@@ -43,7 +47,7 @@ pub async fn quota(scope: Scope, caller: Caller, Query(freshness): Query<Freshne
 }
 
 /// The copy in KV; `None` when there is none yet, or KV is away: then the meter is asked.
-async fn copied(scope: &Scope, caller: &Caller) -> Option<Snapshot> {
+async fn copied(scope: &Scope, caller: &Identity) -> Option<Snapshot> {
     let own = Owner { tenant: caller.tenant, user: Some(caller.user), product: caller.product };
     let snapshot = read(scope, &own).await?;
     if snapshot.pooled { read(scope, &Owner { user: None, ..own }).await } else { Some(snapshot) }
@@ -58,7 +62,7 @@ async fn read(scope: &Scope, owner: &Owner) -> Option<Snapshot> {
     (!over).then_some(snapshot)
 }
 
-async fn fresh(scope: &Scope, caller: &Caller) -> Result<Snapshot, Problem> {
+async fn fresh(scope: &Scope, caller: &Identity) -> Result<Snapshot, Problem> {
     let MeterReply::Standing { entitlement, standings, as_of } =
         MeterClient::of(caller).standing(scope, caller.session).await?
     else {
@@ -80,7 +84,7 @@ async fn fresh(scope: &Scope, caller: &Caller) -> Result<Snapshot, Problem> {
     }
 }
 
-fn untouched(caller: &Caller, as_of: Timestamp) -> Vec<Standing> {
+fn untouched(caller: &Identity, as_of: Timestamp) -> Vec<Standing> {
     let Some(limits) = limits(caller.product, Plan::Trial) else {
         return Vec::new();
     };

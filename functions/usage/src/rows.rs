@@ -10,7 +10,7 @@ use tollgate_domain::{
 };
 use tollgate_platform::{
     Code, Problem,
-    identity::MemberOf,
+    identity::Identity,
     store::usage_reports::{UsageEventRow, UsageScope},
 };
 
@@ -27,7 +27,7 @@ impl Who {
     ///
     /// # Errors
     /// 400 for an id that is none, 403 when a member asks for somebody else.
-    pub fn of(caller: &MemberOf, user_id: Option<&str>) -> Result<Self, Problem> {
+    pub fn of(caller: &Identity, user_id: Option<&str>) -> Result<Self, Problem> {
         let asked = user_id
             .map(str::parse::<UserId>)
             .transpose()
@@ -66,6 +66,7 @@ pub fn log(row: UsageEventRow) -> UsageLogOut {
         cost_microusd: row.cost_microusd,
         request_id: row.request_id,
         outcome: row.outcome,
+        api_key: row.api_key_id.and_then(|id| id.parse().ok()),
     };
     UsageLogOut::new(row.reservation_id, Timestamp::from_millis(row.at), row.user_id, amounts, detail)
 }

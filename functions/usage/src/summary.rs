@@ -7,7 +7,7 @@ use tollgate_domain::time::{Period, Timestamp};
 use tollgate_platform::{
     Code, Problem, Scope,
     http::{Query, Reply},
-    identity::MemberOf,
+    identity::{Fresh, needs::UsageRead},
     store::usage_reports::{self, GroupBy, SummaryRow},
 };
 
@@ -36,7 +36,7 @@ pub struct Asked {
     ),
     responses((status = 200, body = SummaryOut), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem)))]
 #[worker::send]
-pub async fn summary(scope: Scope, caller: MemberOf, Query(asked): Query<Asked>) -> Result<Reply, Problem> {
+pub async fn summary(scope: Scope, caller: Fresh<UsageRead>, Query(asked): Query<Asked>) -> Result<Reply, Problem> {
     let who = Who::of(&caller, asked.user_id.as_deref())?;
     let group_by = match asked.group_by.as_deref() {
         None | Some("day") => GroupBy::Day,

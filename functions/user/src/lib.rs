@@ -1,9 +1,15 @@
-//! The profile of a person and where the trial stands.
+//! The profile of a person, API keys, and where the trial stands.
 
+mod api_key_change;
+mod api_keys;
 mod profile;
 mod trial_status;
 
 tollgate_platform::routes! {
+    get "/user/api-keys" => api_keys::list;
+    post "/user/api-keys" => api_keys::make;
+    post "/user/api-keys/{id}/rotate" => api_key_change::rotate;
+    delete "/user/api-keys/{id}" => api_key_change::revoke;
     get "/user/profile" => profile::read;
     patch "/user/profile" => profile::change;
     get "/user/trial-status" => trial_status::trial_status;

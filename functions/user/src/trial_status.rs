@@ -6,20 +6,25 @@ use tollgate_domain::{
     catalogue::Plan,
     trial::{Trial, TrialStatus},
 };
-use tollgate_platform::{Problem, Scope, http::Reply, identity::Caller, store};
+use tollgate_platform::{
+    Problem, Scope,
+    http::Reply,
+    identity::{Allowed, needs::BillingRead},
+    store,
+};
 
 use crate::profile::session_ended;
 
 /// Where the caller's trial stands.
 #[utoipa::path(get, path = "/user/trial-status", tag = "accounts", security(("bearer" = [])), responses(
-    (status = 200, body = TrialStatusOut), (status = 401, body = Problem), (status = 404, body = Problem), (status = 503, body = Problem),
+    (status = 200, body = TrialStatusOut), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]
-pub async fn trial_status(scope: Scope, caller: Caller) -> Result<Reply, Problem> {
+pub async fn trial_status(scope: Scope, caller: Allowed<BillingRead>) -> Result<Reply, Problem> {
     let row = store::subscription(&scope, caller.tenant, caller.user, caller.product, caller.session)
         .await?
         .ok_or_else(|| Problem::not_found("subscription"))?;
-    if row.session_stands == 0 {
+    if caller.session.is_some() && row.session_stands == 0 {
         return Err(session_ended());
     }
     let now = scope.now();

@@ -3,6 +3,7 @@
 //! `…In` is what a client sends, `…Out` what it gets. Names and shapes are the public contract.
 
 pub mod account;
+pub mod api_keys;
 pub mod audit;
 pub mod input;
 pub mod problem;

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Serialize;
 use tollgate_domain::{
+    api_key::Scope,
     catalogue::Plan,
     meter::{Bucket, MeterName, Refusal},
     time::Timestamp,
@@ -54,6 +55,8 @@ pub enum Code {
     LeaveTeamFirst,
     /// The invitation was accepted, taken back, or its time is over.
     InvitationClosed,
+    /// What is there does not allow it: a limit is reached, or it was done already.
+    Conflict,
     /// The body is too large.
     PayloadTooLarge,
     /// The body is not `application/json`.
@@ -153,6 +156,7 @@ impl Code {
             Self::NotFound => "not_found",
             Self::ModelNotFound => "model_not_found",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::Conflict => "conflict",
             Self::EmailTaken => "email_taken",
             Self::LastOwner => "last_owner",
             Self::NoSeat => "no_seat",
@@ -186,9 +190,12 @@ impl Code {
             Self::PlanLacksFeature | Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound | Self::ModelNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::EmailTaken | Self::LastOwner | Self::NoSeat | Self::AlreadyInvited | Self::LeaveTeamFirst => {
-                StatusCode::CONFLICT
-            }
+            Self::Conflict
+            | Self::EmailTaken
+            | Self::LastOwner
+            | Self::NoSeat
+            | Self::AlreadyInvited
+            | Self::LeaveTeamFirst => StatusCode::CONFLICT,
             Self::IdempotencyAnswerGone | Self::InvitationClosed => StatusCode::GONE,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -215,6 +222,7 @@ impl Code {
             Self::NotFound => "Not found",
             Self::ModelNotFound => "Model not found",
             Self::MethodNotAllowed => "Method not allowed",
+            Self::Conflict => "Not possible as things are",
             Self::EmailTaken => "The e-mail address is already registered",
             Self::LastOwner => "A team needs an owner",
             Self::NoSeat => "All seats are taken",
@@ -306,12 +314,24 @@ impl Problem {
         Self::new(Code::NotFound, format!("There is no such {what}."))
     }
 
+    /// An API key that is not known, revoked, expired, or has a wrong secret: which of them is not told.
+    pub fn api_key_refused() -> Self {
+        Self::new(Code::Unauthorized, "The API key is not valid: it was revoked, has expired, or never was one.")
+    }
+
+    /// An API key that may not do this.
+    pub fn scope_missing(scope: Scope) -> Self {
+        Self::new(Code::Forbidden, format!("This API key lacks the scope \"{scope}\"."))
+    }
+
     /// A meter's refusal, as the client sees it.
     pub fn refusal(refusal: &Refusal, now: Timestamp, public_url: &str) -> Self {
         let upgrade_url = Some(format!("{public_url}/subscription/plans"));
         match refusal {
             Refusal::NotConfigured => Self::dependency("meter"),
             Refusal::SessionRevoked => Self::new(Code::SessionRevoked, "This session was ended. Sign in again."),
+            Refusal::KeyNotKnown | Refusal::KeyRefused => Self::api_key_refused(),
+            Refusal::ScopeMissing { scope } => Self::scope_missing(*scope),
             Refusal::KeyReused => Self::new(
                 Code::IdempotencyKeyReused,
                 "This Idempotency-Key was sent with another body before. Use a new key for a new request.",

@@ -95,6 +95,8 @@ pub struct UsageLogOut {
     pub request_id: String,
     /// `completed`, `cut`, `client_gone` or `failed`; `expired` for work that was never settled.
     pub outcome: String,
+    /// The API key that it was sent with; `null` for somebody signed in.
+    pub api_key_id: Option<String>,
 }
 
 impl UsageLogOut {
@@ -115,6 +117,7 @@ impl UsageLogOut {
             cost_microusd: detail.cost_microusd,
             request_id: detail.request_id,
             outcome: detail.outcome,
+            api_key_id: detail.api_key.map(|key| key.to_string()),
         }
     }
 }

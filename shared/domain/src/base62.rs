@@ -29,8 +29,13 @@ pub fn encode(bytes: &[u8], width: usize, text: &mut String) {
 /// Reads digits into big-endian bytes; `None` for another character and for a number that is too large.
 pub fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut number = [0; N];
+    read(text, &mut number).then_some(number)
+}
+
+fn read(text: &str, number: &mut [u8]) -> bool {
     for digit in text.bytes() {
-        let mut carry = u16::from(value(digit)?);
+        let Some(value) = value(digit) else { return false };
+        let mut carry = u16::from(value);
         for byte in number.iter_mut().rev() {
             let value = u16::from(*byte) * 62 + carry;
             let [low, high] = value.to_le_bytes();
@@ -38,10 +43,10 @@ pub fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
             carry = u16::from(high);
         }
         if carry != 0 {
-            return None;
+            return false;
         }
     }
-    Some(number)
+    true
 }
 
 const fn value(digit: u8) -> Option<u8> {

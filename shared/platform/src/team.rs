@@ -13,7 +13,7 @@ use worker::Delay;
 
 use crate::{
     Scope, audit,
-    identity::{ACCESS_TOKEN_SECONDS, Caller, actor},
+    identity::{ACCESS_TOKEN_SECONDS, Caller, actor, api_key},
     log,
     meter::MeterClient,
     random,
@@ -120,11 +120,12 @@ fn refused(refusal: Refusal) -> Problem {
     }
 }
 
-/// A member goes home, or into a tenant of their own where there is none. Sessions die in the meter first: should a later
+/// A member goes home, or into a tenant of their own where there is none. Sessions and keys die first: should a later
 /// step fail, nothing has changed and the caller tries again.
 async fn leave(scope: &Scope, team: &StoredTeam, person: &Person, events: &[Event]) -> Result<(), Trouble> {
     let (user, now) = (person.user, scope.now());
     let told = stop_sessions(scope, team.tenant, person, &[]).await?;
+    api_key::revoke_all(scope, team.tenant, user).await?;
     let revoked: Vec<_> = events
         .iter()
         .filter_map(|event| match event {
@@ -185,6 +186,7 @@ pub async fn join(
             ));
         }
         let told = stop_sessions(scope, home.tenant, &person, &[]).await?;
+        api_key::revoke_all(scope, home.tenant, person.user).await?;
         let product = team.product.filter(|_| team.is_pooled()).unwrap_or(person.product);
         let joining = Joining { user: caller.user, role: *role, product, invitation };
         match directory::join_team(scope, &team, &home, joining).await {

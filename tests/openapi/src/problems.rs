@@ -26,8 +26,8 @@ explained! {
         "The body is JSON, and a field of it is missing, unknown, of the wrong type or has a value that is not taken.",
         "Correct the fields that `errors` lists.";
     Unauthorized:
-        "There is no access token, it is not one of this installation, or a refresh token is not valid.",
-        "Send `Authorization: Bearer <access token>`, once. `POST /auth/login` answers new tokens.";
+        "There is no access token or API key, it is not a good one of this installation, or a refresh token is not valid.",
+        "Send `Authorization: Bearer <access token or API key>`, once. `POST /auth/login` answers new tokens; `detail` says when a key is mistyped.";
     TokenExpired:
         "The access token has expired; it lives 15 minutes.",
         "Get a new pair with `POST /auth/refresh` and send the request again.";
@@ -44,8 +44,8 @@ explained! {
         "The plan does not include this; `meter` names what is missing, when it is a meter.",
         "Choose a plan that includes it at `upgrade_url`, or do without it. Waiting does not help.";
     Forbidden:
-        "The caller is known, and the role does not allow this.",
-        "Ask an admin or the owner of the tenant.";
+        "The caller is known, and the role does not allow this; or the API key lacks the scope that `detail` names; or only a person may do this.",
+        "Ask an admin or the owner of the tenant; use a key with that scope; or sign in.";
     NotFound:
         "There is nothing at this address, or nothing of yours.",
         "Look at the address and the ids in it; `GET /openapi.json` lists every address.";
@@ -55,6 +55,9 @@ explained! {
     MethodNotAllowed:
         "The address exists, and not with this method.",
         "Use a method that the header `Allow` names.";
+    Conflict:
+        "What is there does not allow it: a limit is reached, or it was done already. `detail` says which.",
+        "Look at what is there; the same request fails again until that has changed.";
     EmailTaken:
         "The e-mail address is already registered.",
         "Sign in with `POST /auth/login`, or register with another address.";

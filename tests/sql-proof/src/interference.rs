@@ -90,6 +90,7 @@ impl Choices {
             "cost_microusd",
             "request_id",
             "outcome",
+            "api_key_id",
             "meter",
             "percent",
             "used",

@@ -2,8 +2,9 @@
 
 use super::{scope::Scopes, token::Token};
 use crate::{
+    catalogue::Product,
     id::{ApiKeyId, TenantId, UserId},
-    meter::{KeyRate, RateLimit},
+    meter::{MeterKey, RateLimit},
     secret_hash::SecretHash,
     time::{DAY_MS, Timestamp},
 };
@@ -24,6 +25,8 @@ pub struct ApiKey {
     pub tenant: TenantId,
     /// The user it acts for.
     pub user: UserId,
+    /// The product whose plan pays.
+    pub product: Product,
     /// Its id.
     pub id: ApiKeyId,
     /// The hash of its text.
@@ -72,12 +75,12 @@ pub struct Verified {
     pub tenant: TenantId,
     /// The user.
     pub user: UserId,
+    /// The product whose plan pays.
+    pub product: Product,
     /// The key.
     pub key: ApiKeyId,
     /// What it may do.
     pub scopes: Scopes,
-    /// The rate the meter is to hold it to.
-    pub rate: Option<KeyRate>,
     /// When it ends: nothing may remember the verification for longer.
     pub expires_at: Option<Timestamp>,
 }
@@ -134,10 +137,11 @@ impl ApiKey {
     }
 
     fn row(token: &Token, new: &NewApiKey, now: Timestamp) -> Self {
-        let (tenant, id) = token.claimed();
+        let ((tenant, id), (user, product)) = (token.claimed(), token.payer());
         Self {
             tenant,
-            user: token.claimed_user(),
+            user,
+            product,
             id,
             hash: token.hash(),
             scopes: new.scopes,
@@ -169,7 +173,7 @@ impl ApiKey {
     /// # Errors
     /// [`Refusal`]. A wrong secret is found first: who does not hold the key learns nothing about it.
     pub fn verify(&self, token: &Token, now: Timestamp) -> Result<Verified, Refusal> {
-        let same = token.claimed() == (self.tenant, self.id) && token.claimed_user() == self.user;
+        let same = token.claimed() == (self.tenant, self.id) && token.payer() == (self.user, self.product);
         if !same || token.hash() != self.hash {
             return Err(Refusal::Unknown);
         }
@@ -177,11 +181,16 @@ impl ApiKey {
         Ok(Verified {
             tenant: self.tenant,
             user: self.user,
+            product: self.product,
             key: self.id,
             scopes: self.scopes,
-            rate: self.rate.map(|limit| KeyRate { key: self.id, limit }),
             expires_at: self.expires_at,
         })
+    }
+
+    /// What its meter is told of it.
+    pub const fn for_meter(&self) -> MeterKey {
+        MeterKey { id: self.id, hash: self.hash, scopes: self.scopes, rate: self.rate, expires_at: self.expires_at }
     }
 
     /// Revokes it; doing it again keeps the first instant.
@@ -213,7 +222,7 @@ impl ApiKey {
         if !(0..=MAX_OVERLAP_MS).contains(&overlap_ms) {
             return Err(RotateRefusal::Overlap);
         }
-        let token = Token::new(self.tenant, self.user, new, secret);
+        let token = Token::new(self.product, self.tenant, self.user, new, secret);
         let rights = NewApiKey { scopes: self.scopes, rate: self.rate, expires_at: self.expires_at };
         let last = now.plus_millis(overlap_ms);
         let old_ends = self.expires_at.map_or(last, |end| end.min(last));
@@ -232,7 +241,7 @@ mod tests {
 
     fn token(secret: u8) -> Token {
         let (tenant, user) = (TenantId::from_bytes([1; 16]), UserId::from_bytes([2; 16]));
-        Token::new(tenant, user, ApiKeyId::from_bytes([3; 16]), [secret; 32])
+        Token::new(Product::Agent, tenant, user, ApiKeyId::from_bytes([3; 16]), [secret; 32])
     }
 
     fn key(expires_at: Option<Timestamp>) -> ApiKey {
@@ -245,7 +254,7 @@ mod tests {
     fn a_good_key_says_who_asks_and_what_for() {
         let verified = key(None).verify(&token(7), NOW).unwrap();
         assert_eq!(verified.tenant, TenantId::from_bytes([1; 16]));
-        assert_eq!(verified.rate.map(|rate| rate.key), Some(verified.key));
+        assert_eq!((verified.product, verified.key), (Product::Agent, ApiKeyId::from_bytes([3; 16])));
         assert!(verified.scopes.allow(Scope::read(Resource::Usage)));
         assert!(!verified.scopes.allow(Scope::full(Resource::Usage)));
     }
@@ -257,6 +266,8 @@ mod tests {
         assert_eq!(dead.verify(&token(7), NOW), Err(Refusal::Revoked));
         let elsewhere = ApiKey { tenant: TenantId::from_bytes([9; 16]), ..key(None) };
         assert_eq!(elsewhere.verify(&token(7), NOW), Err(Refusal::Unknown));
+        let another_plan = ApiKey { product: Product::Chat, ..key(None) };
+        assert_eq!(another_plan.verify(&token(7), NOW), Err(Refusal::Unknown));
         let somebody_else = ApiKey { user: UserId::from_bytes([9; 16]), ..key(None) };
         assert_eq!(somebody_else.verify(&token(7), NOW), Err(Refusal::Unknown));
     }

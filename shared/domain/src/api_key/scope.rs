@@ -117,6 +117,19 @@ impl Scope {
     }
 }
 
+impl Serialize for Scope {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Scope {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        Self::parse(&name).ok_or_else(|| D::Error::custom("no scope of this release"))
+    }
+}
+
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.resource.as_str())?;
@@ -229,6 +242,11 @@ mod tests {
              workflows workflows:read team team:read billing billing:read account account:read"
         );
         assert!(Scope::all().all(|scope| Scope::parse(&scope.to_string()) == Some(scope)));
+        assert!(
+            Scope::all().all(|scope| {
+                serde_json::from_str::<Scope>(&serde_json::to_string(&scope).unwrap()).unwrap() == scope
+            })
+        );
     }
 
     #[test]

@@ -1,22 +1,24 @@
 //! The text of an API key.
 //!
 //! ```text
-//! tg_live_ TTTTTTTTTTTTTTTTTTTTTT UUUUUUUUUUUUUUUUUUUUUU KKKKKKKKKKKKKKKKKKKKKK SSS…SSS CCCCCC
-//! prefix   tenant                 user                   key                    secret  checksum
-//!  8       22                     22                     22                     43      6         = 123 characters
+//! tg_live_ P       TTTTTTTTTTTTTTTTTTTTTT UUUUUUUUUUUUUUUUUUUUUU KKKKKKKKKKKKKKKKKKKKKK SSS…SSS CCCCCC
+//! prefix   product tenant                 user                   key                    secret  checksum
+//!  8       1       22                     22                     22                     43      6         = 124 characters
 //! ```
 //!
-//! Ids are the 128 bits of their UUID, the secret is 256 random bits, the checksum is the CRC-32 (IEEE 802.3) of
+//! The product (`a`gent, `c`hat, `g`mail) is the one whose plan pays: with tenant and user it names the meter, so that a
+//! metered call looks nothing up. Ids are the 128 bits of their UUID, the secret is 256 random bits, the checksum is the CRC-32 (IEEE 802.3) of
 //! everything before it; all in base 62, without the blanks. Prefix and checksum let secret scanners recognise a key
 //! offline and clients a typo, as GitHub's do:
 //! <https://github.blog/engineering/platform-security/behind-githubs-new-authentication-token-formats/>. A CRC-32 finds
 //! every error that spans at most 32 bits: any one character, any two neighbours that changed places. For a scanner:
-//! `tg_live_[0-9A-Za-z]{115}`.
+//! `tg_live_[0-9A-Za-z]{116}`.
 
 use core::fmt;
 
 use crate::{
     base62::{self, ID_DIGITS, SECRET_DIGITS},
+    catalogue::Product,
     id::{ApiKeyId, TenantId, UserId},
     secret_hash::SecretHash,
 };
@@ -27,6 +29,7 @@ use crate::{
 /// [`super::ApiKey::verify`] makes claims count.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
+    product: Product,
     tenant: TenantId,
     user: UserId,
     key: ApiKeyId,
@@ -49,16 +52,25 @@ pub enum InvalidToken {
 
 const CHECKSUM_DIGITS: usize = 6;
 
+/// How a product is written. Letters are for good: they stand in keys that were given out.
+const fn letter(product: Product) -> char {
+    match product {
+        Product::Agent => 'a',
+        Product::Chat => 'c',
+        Product::Gmail => 'g',
+    }
+}
+
 impl Token {
     /// What every key begins with.
     pub const PREFIX: &'static str = "tg_live_";
 
     /// The length of every key, in bytes; all are ASCII.
-    pub const LENGTH: usize = Self::PREFIX.len() + 3 * ID_DIGITS + SECRET_DIGITS + CHECKSUM_DIGITS;
+    pub const LENGTH: usize = Self::PREFIX.len() + 1 + 3 * ID_DIGITS + SECRET_DIGITS + CHECKSUM_DIGITS;
 
     /// A new key; `secret` is 32 bytes from the system's cryptographic source.
-    pub const fn new(tenant: TenantId, user: UserId, key: ApiKeyId, secret: [u8; 32]) -> Self {
-        Self { tenant, user, key, secret }
+    pub const fn new(product: Product, tenant: TenantId, user: UserId, key: ApiKeyId, secret: [u8; 32]) -> Self {
+        Self { product, tenant, user, key, secret }
     }
 
     /// Whether a text is meant to be an API key, and not an access token.
@@ -84,10 +96,12 @@ impl Token {
     }
 
     fn read(body: &str) -> Option<Self> {
-        let (tenant, rest) = body.strip_prefix(Self::PREFIX)?.split_at_checked(ID_DIGITS)?;
+        let (product, rest) = body.strip_prefix(Self::PREFIX)?.split_at_checked(1)?;
+        let (tenant, rest) = rest.split_at_checked(ID_DIGITS)?;
         let (user, rest) = rest.split_at_checked(ID_DIGITS)?;
         let (key, secret) = rest.split_at_checked(ID_DIGITS)?;
         Some(Self {
+            product: Product::ALL.into_iter().find(|known| product.starts_with(letter(*known)))?,
             tenant: TenantId::from_bytes(base62::decode(tenant)?),
             user: UserId::from_bytes(base62::decode(user)?),
             key: ApiKeyId::from_bytes(base62::decode(key)?),
@@ -105,6 +119,7 @@ impl Token {
     fn body(&self) -> String {
         let mut text = String::with_capacity(Self::LENGTH);
         text.push_str(Self::PREFIX);
+        text.push(letter(self.product));
         base62::encode(&self.tenant.to_bytes(), ID_DIGITS, &mut text);
         base62::encode(&self.user.to_bytes(), ID_DIGITS, &mut text);
         base62::encode(&self.key.to_bytes(), ID_DIGITS, &mut text);
@@ -112,14 +127,21 @@ impl Token {
         text
     }
 
-    /// Where to look for its row: the tenant and the key it claims to be. Nothing may be named after these before the
-    /// key is verified.
+    /// Where to look for its row: the tenant and the key it claims to be. Of what is named after these before the key is
+    /// verified, nothing is answered: see [`Token::payer`].
     pub const fn claimed(&self) -> (TenantId, ApiKeyId) {
         (self.tenant, self.key)
     }
 
-    pub(super) const fn claimed_user(&self) -> UserId {
-        self.user
+    /// The user and the product it claims to be for: with the tenant they name the meter, which verifies the key itself
+    /// before it does anything.
+    pub const fn payer(&self) -> (UserId, Product) {
+        (self.user, self.product)
+    }
+
+    /// The last four characters, for its holder to tell keys apart. They are the checksum's and open nothing.
+    pub fn last_four(&self) -> String {
+        self.reveal().split_off(Self::LENGTH - 4)
     }
 
     /// What is stored. The ids are hashed with the secret: a hash that is copied to another row fits no key.
@@ -156,13 +178,21 @@ mod tests {
     use proptest::prelude::*;
 
     fn any_token() -> impl Strategy<Value = Token> {
-        any::<([u8; 16], [u8; 16], [u8; 16], [u8; 32])>().prop_map(|(tenant, user, key, secret)| {
-            Token::new(TenantId::from_bytes(tenant), UserId::from_bytes(user), ApiKeyId::from_bytes(key), secret)
+        any::<(u8, [u8; 16], [u8; 16], [u8; 16], [u8; 32])>().prop_map(|(product, tenant, user, key, secret)| {
+            let product = Product::ALL[usize::from(product) % 3];
+            Token::new(
+                product,
+                TenantId::from_bytes(tenant),
+                UserId::from_bytes(user),
+                ApiKeyId::from_bytes(key),
+                secret,
+            )
         })
     }
 
     fn token() -> Token {
-        Token::new(TenantId::from_bytes([1; 16]), UserId::from_bytes([2; 16]), ApiKeyId::from_bytes([3; 16]), [4; 32])
+        let (tenant, user) = (TenantId::from_bytes([1; 16]), UserId::from_bytes([2; 16]));
+        Token::new(Product::Agent, tenant, user, ApiKeyId::from_bytes([3; 16]), [4; 32])
     }
 
     #[test]
@@ -175,19 +205,19 @@ mod tests {
         // Keys outlive releases: this text must be read by every later one.
         let text = token().reveal();
         assert_eq!(text.len(), Token::LENGTH);
-        assert_eq!(Token::LENGTH, 123);
+        assert_eq!(Token::LENGTH, 124);
         assert_eq!(text, format!("{}{PINNED}", Token::PREFIX), "keys that were given out would no longer be read");
         assert_eq!(Token::parse(&text), Ok(token()));
     }
 
     // Computed apart from this code, with Python's integers and `zlib.crc32`. Without its prefix, for secret scanners.
-    const PINNED: &str = "01tRy6czI6jAOLpZvq3hw103mtwDFyaDSKmhf9rg7Ps205gLuJsxsKBVB3UjnWB7o3\
-        0x2Q90BnVwyqXEBh5rWMRG4VSIFBhkjcMWcdTlnmW8a1TGYqN";
+    const PINNED: &str = "a01tRy6czI6jAOLpZvq3hw103mtwDFyaDSKmhf9rg7Ps205gLuJsxsKBVB3UjnWB7o3\
+        0x2Q90BnVwyqXEBh5rWMRG4VSIFBhkjcMWcdTlnmW8a0zjsvv";
 
     #[test]
     fn what_is_shown_in_logs_is_not_the_secret() {
         let text = token().reveal();
-        assert!(!format!("{:?}", token()).contains(&text[74..117]));
+        assert!(!format!("{:?}", token()).contains(&text[75..118]));
     }
 
     #[test]
@@ -197,7 +227,7 @@ mod tests {
         assert_eq!(Token::parse("eyJhbGciOiJFZERTQSJ9.e30.c2ln"), Err(InvalidToken::Prefix));
         assert_eq!(Token::parse("sk-live_abc"), Err(InvalidToken::Prefix));
         assert_eq!(Token::parse(Token::PREFIX), Err(InvalidToken::Shape));
-        assert_eq!(Token::parse(&text[..122]), Err(InvalidToken::Shape));
+        assert_eq!(Token::parse(&text[..123]), Err(InvalidToken::Shape));
         assert_eq!(Token::parse(&format!("{text}0")), Err(InvalidToken::Shape));
         assert_eq!(Token::parse(&format!(" {text}")), Err(InvalidToken::Prefix));
         assert_eq!(Token::parse(&text.replace('0', "é")), Err(InvalidToken::Shape));
@@ -217,7 +247,7 @@ mod tests {
         }
 
         #[test]
-        fn any_changed_character_is_refused(token in any_token(), at in 0_usize..123, to in prop::char::range('\u{20}', '\u{7e}')) {
+        fn any_changed_character_is_refused(token in any_token(), at in 0_usize..124, to in prop::char::range('\u{20}', '\u{7e}')) {
             let mut changed: Vec<char> = token.reveal().chars().collect();
             prop_assume!(changed[at] != to);
             changed[at] = to;
@@ -226,7 +256,7 @@ mod tests {
         }
 
         #[test]
-        fn neighbours_that_changed_places_are_refused(token in any_token(), at in 0_usize..122) {
+        fn neighbours_that_changed_places_are_refused(token in any_token(), at in 0_usize..123) {
             let mut changed: Vec<char> = token.reveal().chars().collect();
             prop_assume!(changed[at] != changed[at + 1]);
             changed.swap(at, at + 1);
@@ -240,7 +270,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_that_looks_like_one_panics(digits in "[0-9A-Za-z]{115}|\\PC{0,130}") {
+        fn no_text_that_looks_like_one_panics(digits in "[acg0-9A-Za-z]{116}|\\PC{0,130}") {
             // What parses has one spelling.
             let text = format!("{}{digits}", Token::PREFIX);
             if let Ok(token) = Token::parse(&text) {
@@ -249,7 +279,7 @@ mod tests {
         }
 
         #[test]
-        fn a_body_with_a_good_checksum_has_one_spelling(digits in "[0-9A-Za-z]{109}") {
+        fn a_body_with_a_good_checksum_has_one_spelling(digits in "[acg][0-9A-Za-z]{109}") {
             let mut text = format!("{}{digits}", Token::PREFIX);
             base62::encode(&crc32(text.as_bytes()).to_be_bytes(), CHECKSUM_DIGITS, &mut text);
             if let Ok(token) = Token::parse(&text) {

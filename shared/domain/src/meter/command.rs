@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Amounts, Bucket, Entitlement, Event, Grant, KeyRate, LeaseGrant, MeterName, RateLimit, Standing};
+use super::{
+    Amounts, Bucket, Credential, Entitlement, Event, Grant, LeaseGrant, MeterKey, MeterName, RateLimit, Standing,
+};
 use crate::{
+    api_key::Scope,
     catalogue::Plan,
-    id::{ReservationId, SessionId},
+    id::{ApiKeyId, ReservationId, SessionId},
     time::{Timestamp, millis},
 };
 
@@ -18,9 +21,9 @@ pub struct Reserve {
     pub amounts: Amounts,
     /// How long until it expires and counts at its estimate.
     pub ttl_ms: i64,
-    /// The limit of the API key it came with, where the key has one.
+    /// The API key it came with, to be verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key_rate: Option<KeyRate>,
+    pub credential: Option<Credential>,
     /// The session of the access token, so that a revoked one stops at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
@@ -58,6 +61,9 @@ pub struct UsageDetail {
     /// How it ended: `completed`, `cut`, `client_gone`, `failed`.
     #[serde(rename = "end")]
     pub outcome: String,
+    /// The API key it was asked for with.
+    #[serde(default, rename = "key", skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<ApiKeyId>,
 }
 
 /// The end of a reservation.
@@ -93,6 +99,16 @@ pub enum Command {
     ReturnIdle,
     /// The team's pool has nothing left either: refuse, and remember it under the key.
     Refuse(Reserve, Refusal),
+    /// Know an API key.
+    KnowKey(MeterKey),
+    /// Stop an API key from reserving.
+    RevokeKey {
+        /// Which one.
+        key: ApiKeyId,
+        /// When nobody can be on the way any more who takes it for good.
+        #[serde(with = "millis")]
+        until: Timestamp,
+    },
     /// Stop a session from reserving.
     RevokeSession {
         /// Which one.
@@ -124,6 +140,15 @@ pub enum Refusal {
     NotConfigured,
     /// The session of the token was ended.
     SessionRevoked,
+    /// This meter was not told of the API key, or has forgotten it: look it up and tell.
+    KeyNotKnown,
+    /// The API key was revoked, or its secret is wrong.
+    KeyRefused,
+    /// The API key may not do this.
+    ScopeMissing {
+        /// What it would need.
+        scope: Scope,
+    },
     /// The trial is over.
     TrialExpired {
         /// Since when.
@@ -162,7 +187,16 @@ impl Refusal {
     /// Whether the same request may be admitted a moment later without anything being bought: then its retry under the
     /// same key is a new decision.
     pub const fn is_passing(&self) -> bool {
-        matches!(self, Self::NotConfigured | Self::SessionRevoked | Self::RateLimited { .. } | Self::KeyReused)
+        matches!(
+            self,
+            Self::NotConfigured
+                | Self::SessionRevoked
+                | Self::KeyNotKnown
+                | Self::KeyRefused
+                | Self::ScopeMissing { .. }
+                | Self::RateLimited { .. }
+                | Self::KeyReused
+        )
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Admitted, Amounts, Bucket, Command, Decision, Event, IDEMPOTENCY_WINDOW_MS, LeaseGrant, Limit, MeterName, Prior,
-    Refusal, Reserve, State,
+    RateLimit, Refusal, Reserve, State,
 };
 use crate::{meter::Terms, time::Timestamp};
 
@@ -90,6 +90,13 @@ impl State {
                 },
             ),
             Command::Expire => (Decision::Done, self.due(now)),
+            Command::KnowKey(key) => {
+                (Decision::Done, self.keys.news(key, now).map(Event::KeyKnown).into_iter().collect())
+            }
+            Command::RevokeKey { key, until } => {
+                let event = Event::KeyRevoked { key: *key, until: *until };
+                (Decision::Done, if *until > now { vec![event] } else { Vec::new() })
+            }
             Command::RevokeSession { session, until } => {
                 let event = Event::SessionRevoked { session: *session, until: *until };
                 (Decision::Done, if *until > now { vec![event] } else { Vec::new() })
@@ -110,12 +117,18 @@ impl State {
         if reserve.session.is_some_and(|session| self.is_revoked(session)) {
             return (Decision::Refused(Refusal::SessionRevoked), Vec::new());
         }
+        // Nor does a key that is not good.
+        let of_key = match reserve.credential.as_ref().map(|credential| self.keys.verify(credential, now)) {
+            Some(Err(refusal)) => return (Decision::Refused(refusal), Vec::new()),
+            Some(Ok(rate)) => rate,
+            None => None,
+        };
         if let Some(prior) = prior
             && let Some(decision) = self.repeat(reserve, prior, now)
         {
             return (decision, Vec::new());
         }
-        let rates = match self.take_rates(reserve, now) {
+        let rates = match self.take_rates(of_key, now) {
             Ok(rates) => rates,
             Err(refusal) => return (Decision::Refused(refusal), Vec::new()),
         };
@@ -174,9 +187,8 @@ impl State {
     }
 
     /// The buckets of the rate limits after one more request.
-    fn take_rates(&self, reserve: &Reserve, now: Timestamp) -> Result<Vec<(Bucket, i64)>, Refusal> {
+    fn take_rates(&self, of_key: Option<(Bucket, RateLimit)>, now: Timestamp) -> Result<Vec<(Bucket, i64)>, Refusal> {
         let of_user = self.entitlement.and_then(|entitlement| entitlement.rate).map(|limit| (Bucket::User, limit));
-        let of_key = reserve.key_rate.map(|rate| (Bucket::ApiKey(rate.key), rate.limit));
         [of_user, of_key]
             .into_iter()
             .flatten()

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Amounts, Bucket, Entitlement, Grant, LeaseGrant, MeterName, Refusal, Settle};
+use super::{Amounts, Bucket, Entitlement, Grant, LeaseGrant, MeterKey, MeterName, Refusal, Settle};
 use crate::{
-    id::{ReservationId, SessionId},
+    id::{ApiKeyId, ReservationId, SessionId},
     time::{Timestamp, millis},
 };
 
@@ -78,6 +78,16 @@ pub enum Event {
         /// All that was ever given back in the period.
         returned: Amounts,
     },
+    /// An API key is known, or ends earlier than was known.
+    KeyKnown(MeterKey),
+    /// An API key was stopped.
+    KeyRevoked {
+        /// Which one.
+        key: ApiKeyId,
+        /// When the entry can be forgotten.
+        #[serde(with = "millis")]
+        until: Timestamp,
+    },
     /// A session was stopped.
     SessionRevoked {
         /// Which one.
@@ -104,6 +114,8 @@ impl Event {
             Self::MarkReached { .. } => "mark_reached",
             Self::Leased(_) => "leased",
             Self::Returned { .. } => "returned",
+            Self::KeyKnown(_) => "key_known",
+            Self::KeyRevoked { .. } => "key_revoked",
             Self::SessionRevoked { .. } => "session_revoked",
         }
     }

@@ -22,6 +22,8 @@
 //!
 //! 5. A mark (80, 90, 100 %) is reached once in a period.
 //! 6. No more requests are admitted than the rate limit's burst and pace allow.
+//! 7. With an API key nothing is admitted unless the meter knows the key, the secret fits, the scope is among its scopes,
+//!    its end is not reached, and it was not revoked; whatever order it was told in.
 //!
 //! [`State::decide`] is `(state, command, now) -> (decision, events)` and changes nothing; [`State::apply`] takes an
 //! event that has been made durable. So a failed write leaves the state as it was.
@@ -31,6 +33,7 @@ mod command;
 mod decide;
 mod event;
 mod grant;
+mod key;
 mod lease;
 mod plan;
 mod rate;
@@ -44,9 +47,10 @@ pub use amounts::{Amounts, Limit, Limits, MeterName};
 pub use command::{Admitted, Command, Decision, Prior, Refusal, Reserve, Settle, UsageDetail};
 pub use event::Event;
 pub use grant::{Grant, GrantReason, Grants, HeldGrant};
+pub use key::{Credential, Keys, MeterKey, REVOKED_KEY_MS};
 pub use lease::{Lease, LeaseGrant};
 pub use plan::{Entitlement, Terms};
-pub use rate::{Bucket, KeyRate, RateLimit};
+pub use rate::{Bucket, RateLimit};
 pub use standing::{MARKS_PERCENT, Standing};
 pub use state::{Hold, State};
 

@@ -19,6 +19,11 @@ pub struct RateLimit {
 const MINUTE_US: i64 = 60_000_000;
 
 impl RateLimit {
+    /// The limit of a key that may send so many requests a minute: those of ten seconds at once.
+    pub const fn of_key(per_minute: u32) -> Self {
+        Self { per_minute, burst: per_minute.div_ceil(6) }
+    }
+
     fn interval_us(self) -> i64 {
         MINUTE_US / i64::from(self.per_minute.max(1))
     }
@@ -50,15 +55,6 @@ pub enum Bucket {
     User,
     /// Those with one API key.
     ApiKey(ApiKeyId),
-}
-
-/// The limit that an API key brings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeyRate {
-    /// The key.
-    pub key: ApiKeyId,
-    /// Its limit.
-    pub limit: RateLimit,
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Amounts, Bucket, Entitlement, Event, Grants, LATE_SETTLE_WINDOW_MS, Lease, Limit, MeterName, Standing};
+use super::{
+    Amounts, Bucket, Entitlement, Event, Grants, Keys, LATE_SETTLE_WINDOW_MS, Lease, Limit, MeterName, Standing,
+};
 use crate::{
     id::{ReservationId, SessionId},
     time::{Timestamp, millis},
@@ -39,6 +41,9 @@ pub struct State {
     /// Expired holds that a late settle may still correct.
     pub(super) expired: BTreeMap<ReservationId, Hold>,
     pub(super) revoked: BTreeMap<SessionId, i64>,
+    /// The user's API keys.
+    #[serde(default, skip_serializing_if = "Keys::is_empty")]
+    pub(super) keys: Keys,
     #[serde(default)]
     pub(super) grants: Grants,
     /// The part of a team's quota that is held here.
@@ -222,6 +227,8 @@ impl State {
                     lease.returned = lease.returned.max(*returned);
                 }
             }
+            Event::KeyKnown(key) => self.keys.remember(key),
+            Event::KeyRevoked { key, until } => self.keys.revoke(*key, *until),
             Event::SessionRevoked { session, until } => {
                 self.revoked.insert(*session, until.as_millis());
             }
@@ -283,6 +290,7 @@ impl State {
     fn forget(&mut self) {
         let now = self.latest;
         self.expired.retain(|_, hold| hold.until > now);
+        self.keys.forget(now);
         self.revoked.retain(|_, until| *until > now.as_millis());
         self.rates.retain(|_, full_at_us| *full_at_us > now.as_millis().saturating_mul(1_000));
     }

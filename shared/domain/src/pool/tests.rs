@@ -426,7 +426,7 @@ impl Team {
             id,
             amounts: requests(amount),
             ttl_ms: 600_000,
-            key_rate: None,
+            credential: None,
             session: None,
             key: None,
             fingerprint: String::new(),

@@ -1,14 +1,16 @@
-//! The extractor that says who is calling.
+//! What a request brought, and the extractor for those who signed in.
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use tollgate_api::{Code, Problem};
+use tollgate_domain::api_key::{InvalidToken, Token};
 
 use super::keys::VerifyingKeys;
 use super::token::{AccessClaims, TokenError, verify};
 use crate::Scope;
 
-/// A verified caller: the only source of a user and a tenant in a handler.
+/// A person who signed in, verified. A key is refused with 403: what only a person may do is for this extractor, the rest for
+/// [`Allowed`](super::Allowed).
 #[derive(Debug, Clone, Copy)]
 pub struct Caller(AccessClaims);
 
@@ -25,17 +27,48 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let scope = parts.extensions.get::<Scope>().ok_or_else(Problem::internal)?;
+        match Presented::of(scope)? {
+            Presented::Session(caller) => Ok(caller),
+            Presented::Key(_) => Err(Problem::new(
+                Code::Forbidden,
+                "An API key cannot do this, whatever its scopes: sign in and send the access token.",
+            )),
+        }
+    }
+}
+
+/// What a request brought to say who asks.
+pub(super) enum Presented {
+    /// A verified access token.
+    Session(Caller),
+    /// A key without a typo. What it says is claimed.
+    Key(Box<Token>),
+}
+
+impl Presented {
+    pub(super) fn of(scope: &Scope) -> Result<Self, Problem> {
+        let unauthorized = |detail: &str| Problem::new(Code::Unauthorized, detail);
         let header = scope.header("authorization").ok_or_else(|| {
-            Problem::new(
-                Code::Unauthorized,
-                "Send `Authorization: Bearer <access token>`; POST /auth/login answers one.",
+            unauthorized(
+                "Send `Authorization: Bearer <access token or API key>`; POST /auth/login answers an access token.",
             )
         })?;
         let token = bearer(&header).ok_or_else(|| {
-            Problem::new(Code::Unauthorized, "The Authorization header must be `Bearer <access token>`, once.")
+            unauthorized("The Authorization header must be `Bearer <access token or API key>`, once.")
         })?;
-        verify(&VerifyingKeys::of(scope.env()), token, scope.now()).map(Self).map_err(|error| match error {
-            TokenError::Invalid => Problem::new(Code::Unauthorized, "The access token is not valid."),
+        if Token::is_meant(token) {
+            return Token::parse(token).map(|token| Self::Key(Box::new(token))).map_err(|error| match error {
+                InvalidToken::Checksum => unauthorized(
+                    "The API key is mistyped: its checksum does not fit. Copy it again from where it is kept.",
+                ),
+                InvalidToken::Prefix | InvalidToken::Shape => unauthorized(
+                    "The API key is not a whole one: a part is missing, or something is in it that is in no key.",
+                ),
+            });
+        }
+        let verified = verify(&VerifyingKeys::of(scope.env()), token, scope.now());
+        verified.map(|claims| Self::Session(Caller(claims))).map_err(|error| match error {
+            TokenError::Invalid => unauthorized("The access token is not valid."),
             TokenError::Expired => {
                 Problem::new(Code::TokenExpired, "The access token has expired; POST /auth/refresh answers a new one.")
             }

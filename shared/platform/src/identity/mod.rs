@@ -1,15 +1,19 @@
 //! Who is calling: access tokens and the extractor that a handler's signature names.
 //!
 //! An access token is a JWT (RFC 7519) signed with Ed25519 (`alg: EdDSA`, RFC 8037). Only `auth` holds the private
-//! key; every other function verifies with the public ones in the setting `JWKS`. A handler that takes a
-//! [`Caller`] cannot run without a verified token, and has no other source for the tenant.
+//! key; every other function verifies with the public ones in the setting `JWKS`. Programs send API
+//! keys instead (`tollgate_domain::api_key`). A handler's signature says what it needs, [`Caller`], [`Allowed`], [`Fresh`],
+//! [`Ranked`] or [`Metered`]; without one of them it has no source for the tenant.
 
+mod allowed;
+pub mod api_key;
 mod caller;
 mod keys;
 mod refresh;
 mod role;
 mod token;
 
+pub use allowed::{Allowed, Asker, Fresh, Identity, Metered, Needs, Payer, needs};
 pub use caller::Caller;
 pub use keys::{SigningKey, VerifyingKeys};
 pub use refresh::{REFRESH_TOKEN_MS, RefreshToken};

@@ -8,7 +8,11 @@ use core::marker::PhantomData;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use tollgate_api::{Code, Problem};
-use tollgate_domain::{account::Role, audit::Actor};
+use tollgate_domain::{
+    account::Role,
+    audit::Actor,
+    id::{SessionId, TenantId, UserId},
+};
 use worker::send::SendFuture;
 
 use super::Caller;
@@ -70,14 +74,24 @@ impl<S: Sync, L: Least> FromRequestParts<S> for Ranked<L> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, state).await?;
         let scope = parts.extensions.get::<Scope>().cloned().ok_or_else(Problem::internal)?;
-        let role = SendFuture::new(teams::standing_role(&scope, caller.tenant, caller.user, caller.session)).await?;
-        let role = role.ok_or_else(|| Problem::new(Code::SessionRevoked, "This session was ended. Sign in again."))?;
+        let role = SendFuture::new(standing_role(&scope, caller.tenant, caller.user, caller.session)).await?;
         if role < L::ROLE {
             let who = if L::ROLE == Role::Owner { "owners" } else { "owners and admins" };
             return Err(Problem::new(Code::Forbidden, format!("Only {who} may do this; you are {}.", role.as_str())));
         }
         Ok(Self { caller, role, least: PhantomData })
     }
+}
+
+/// The role of this moment, while the session stands: one statement.
+pub(super) async fn standing_role(
+    scope: &Scope,
+    tenant: TenantId,
+    user: UserId,
+    session: SessionId,
+) -> Result<Role, Problem> {
+    let role = teams::standing_role(scope, tenant, user, session).await?;
+    role.ok_or_else(|| Problem::new(Code::SessionRevoked, "This session was ended. Sign in again."))
 }
 
 /// The caller as the audit log names it.

@@ -5,8 +5,8 @@ use std::{rc::Rc, time::Duration};
 use tollgate_api::{Code, Problem};
 use tollgate_domain::{
     catalogue::Product,
-    id::{ReservationId, SessionId, TenantId, UserId},
-    meter::{Decision, Entitlement, Refusal, Reserve},
+    id::{ApiKeyId, ReservationId, SessionId, TenantId, UserId},
+    meter::{Decision, Entitlement, MeterKey, REVOKED_KEY_MS, Refusal, Reserve},
     time::Timestamp,
 };
 use worker::Delay;
@@ -18,7 +18,11 @@ use super::{
     ticket::Ticket,
     wire::{End, MeterReply, MeterRequest, Verified, Worked},
 };
-use crate::{Scope, clock, identity::Caller, store};
+use crate::{
+    Scope, clock,
+    identity::{Asker, Payer, api_key},
+    store,
+};
 
 /// The object did not answer. Closed for anything that costs money: the caller answers 503.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -39,9 +43,10 @@ pub struct MeterClient {
 }
 
 impl MeterClient {
-    /// The meter of a verified caller.
-    pub fn of(caller: &Caller) -> Self {
-        Self::named(caller.tenant, caller.user, caller.product)
+    /// The meter of whoever pays.
+    pub fn of(caller: &impl Payer) -> Self {
+        let (tenant, user, product) = caller.payer();
+        Self::named(tenant, user, product)
     }
 
     /// The meter of a user of a tenant, for billing and sign-in.
@@ -50,18 +55,29 @@ impl MeterClient {
         Self { owner, object: owner.object_name() }
     }
 
-    /// Asks for a reservation, taking along the settles and the reserves that wait; or goes along itself.
+    /// Asks for a reservation, taking along the settles and the reserves that wait; or goes along itself. The meter
+    /// verifies the caller's key; one that it does not know is looked up and told, once.
     ///
     /// # Errors
-    /// 503 when the meter cannot be reached.
-    pub async fn reserve(&self, scope: &Scope, caller: &Caller, reserve: &Reserve) -> Result<Worked, Problem> {
+    /// 503 when the meter cannot be reached, 401 for a key that is not good.
+    pub async fn reserve(&self, scope: &Scope, caller: &Asker, reserve: &Reserve) -> Result<Worked, Problem> {
         let now = clock::wall().as_millis();
         let in_company = pending::with(|queues| queues.begin(self.owner, now));
-        let worked = if in_company && reserve.key.is_none() {
-            self.travel(scope, caller, reserve).await
-        } else {
-            // Under an idempotency key the object may let the caller wait for an answer: nobody else should wait with it.
-            only(self.work(scope, caller, vec![reserve.clone()]).await)
+        let mut told = false;
+        let worked = loop {
+            let worked = if in_company && reserve.key.is_none() && !told {
+                self.travel(scope, caller, reserve).await
+            } else {
+                // Under an idempotency key the object may let the caller wait for an answer: nobody else should wait with it.
+                only(self.work(scope, caller, vec![reserve.clone()]).await)
+            };
+            if told || !matches!(&worked, Ok(Worked::Decided(Decision::Refused(Refusal::KeyNotKnown)))) {
+                break worked;
+            }
+            if let Err(problem) = self.introduce(scope, caller).await {
+                break Err(problem);
+            }
+            told = true;
         };
         if !matches!(&worked, Ok(Worked::Decided(Decision::Admitted(_) | Decision::AdmittedBefore(_)))) {
             pending::with(|queues| queues.arrive(self.owner));
@@ -69,8 +85,15 @@ impl MeterClient {
         worked
     }
 
+    /// Tells the meter of a key that it does not know (the push was lost), once it is found good.
+    async fn introduce(&self, scope: &Scope, caller: &Asker) -> Result<(), Problem> {
+        let token = caller.token().ok_or(MeterUnavailable)?;
+        let (key, _) = api_key::look_up(scope, token).await?;
+        Ok(self.know_keys(scope, vec![key.for_meter()]).await?)
+    }
+
     /// Waits for others of the same user, and goes with them.
-    async fn travel(&self, scope: &Scope, caller: &Caller, reserve: &Reserve) -> Result<Worked, Problem> {
+    async fn travel(&self, scope: &Scope, caller: &Asker, reserve: &Reserve) -> Result<Worked, Problem> {
         let ticket = Rc::new(Ticket::new(reserve.clone()));
         pending::with(|queues| queues.wait(self.owner, Rc::clone(&ticket)));
         let give_up = clock::wall().plus_millis(PATIENCE_MS);
@@ -100,12 +123,13 @@ impl MeterClient {
     }
 
     /// Sends the settles that wait, and reserves; answers each of the reserves.
-    async fn work(&self, scope: &Scope, caller: &Caller, reserves: Vec<Reserve>) -> Result<Vec<Worked>, Problem> {
+    async fn work(&self, scope: &Scope, caller: &Asker, reserves: Vec<Reserve>) -> Result<Vec<Worked>, Problem> {
         let ends = pending::with(|queues| queues.take(self.owner));
         let mut request = MeterRequest::Work { ends, reserves };
         let mut reply = self.call(scope, &request).await;
         if let (Ok(MeterReply::Worked(worked)), MeterRequest::Work { ends, .. }) = (&reply, &mut request)
-            && matches!(worked.first(), Some(Worked::Decided(Decision::Refused(Refusal::NotConfigured))))
+            // Each reserve brings its own credential: one with a key that the meter does not know is refused before.
+            && worked.iter().any(|worked| matches!(worked, Worked::Decided(Decision::Refused(Refusal::NotConfigured))))
         {
             ends.clear();
             self.configure_late(scope, caller).await?;
@@ -137,11 +161,12 @@ impl MeterClient {
     }
 
     /// A meter that was never told its plan (the push after the registration was lost) is told now.
-    async fn configure_late(&self, scope: &Scope, caller: &Caller) -> Result<(), Problem> {
-        let row = store::subscription(scope, caller.tenant, caller.user, caller.product, caller.session).await?;
-        let entitlement = row.and_then(|row| row.entitlement(caller.product)).ok_or_else(|| {
-            Problem::new(Code::PlanLacksFeature, format!("There is no subscription to {}.", caller.product))
-        })?;
+    async fn configure_late(&self, scope: &Scope, caller: &Asker) -> Result<(), Problem> {
+        let (tenant, user, product) = caller.payer();
+        let row = store::subscription(scope, tenant, user, product, caller.session()).await?;
+        let entitlement = row
+            .and_then(|row| row.entitlement(product))
+            .ok_or_else(|| Problem::new(Code::PlanLacksFeature, format!("There is no subscription to {product}.")))?;
         Ok(self.configure(scope, entitlement).await?)
     }
 
@@ -198,6 +223,23 @@ impl MeterClient {
         self.done(scope, &MeterRequest::Configure { owner: self.owner, entitlement }).await
     }
 
+    /// Tells of API keys.
+    ///
+    /// # Errors
+    /// When the meter cannot be reached.
+    pub async fn know_keys(&self, scope: &Scope, keys: Vec<MeterKey>) -> Result<(), MeterUnavailable> {
+        self.done(scope, &MeterRequest::KnowKeys(keys)).await
+    }
+
+    /// Stops API keys at once.
+    ///
+    /// # Errors
+    /// When the meter cannot be reached.
+    pub async fn revoke_keys(&self, scope: &Scope, keys: Vec<ApiKeyId>) -> Result<(), MeterUnavailable> {
+        let until = scope.now().plus_millis(REVOKED_KEY_MS);
+        self.done(scope, &MeterRequest::RevokeKeys { keys, until }).await
+    }
+
     /// Stops a session at once.
     ///
     /// # Errors
@@ -215,8 +257,8 @@ impl MeterClient {
     ///
     /// # Errors
     /// 401 when the session was ended, 503 when the meter cannot be reached.
-    pub async fn standing(&self, scope: &Scope, session: SessionId) -> Result<MeterReply, Problem> {
-        let reply = self.call(scope, &MeterRequest::Standing { session }).await?;
+    pub async fn standing(&self, scope: &Scope, session: impl Into<Option<SessionId>>) -> Result<MeterReply, Problem> {
+        let reply = self.call(scope, &MeterRequest::Standing { session: session.into() }).await?;
         Self::session_stands(scope, reply)
     }
 
@@ -224,8 +266,12 @@ impl MeterClient {
     ///
     /// # Errors
     /// 401 when the session was ended, 503 when the meter cannot be reached.
-    pub async fn unexported(&self, scope: &Scope, session: SessionId) -> Result<(Vec<UsageRow>, u64), Problem> {
-        let reply = self.call(scope, &MeterRequest::Unexported { session }).await?;
+    pub async fn unexported(
+        &self,
+        scope: &Scope,
+        session: impl Into<Option<SessionId>>,
+    ) -> Result<(Vec<UsageRow>, u64), Problem> {
+        let reply = self.call(scope, &MeterRequest::Unexported { session: session.into() }).await?;
         match Self::session_stands(scope, reply)? {
             MeterReply::Unexported { rows, confirmed } => Ok((rows, confirmed)),
             _ => Err(MeterUnavailable.into()),
@@ -236,8 +282,8 @@ impl MeterClient {
     ///
     /// # Errors
     /// 401 when the session was ended, 503 when the meter cannot be reached.
-    pub async fn verify(&self, scope: &Scope, session: SessionId) -> Result<Verified, Problem> {
-        let reply = self.call(scope, &MeterRequest::Verify { session }).await?;
+    pub async fn verify(&self, scope: &Scope, session: impl Into<Option<SessionId>>) -> Result<Verified, Problem> {
+        let reply = self.call(scope, &MeterRequest::Verify { session: session.into() }).await?;
         match Self::session_stands(scope, reply)? {
             MeterReply::Verified(verified) => Ok(verified),
             _ => Err(MeterUnavailable.into()),

@@ -8,7 +8,7 @@ use super::{
     object,
     pool_wire::{PoolReply, PoolRequest},
 };
-use crate::{Scope, identity::Caller};
+use crate::{Scope, identity::Payer};
 
 /// One team's pool for one product.
 #[derive(Debug, Clone, Copy)]
@@ -17,9 +17,10 @@ pub struct PoolClient {
 }
 
 impl PoolClient {
-    /// The pool of a verified caller's tenant.
-    pub fn of(caller: &Caller) -> Self {
-        Self::named(caller.tenant, caller.product)
+    /// The pool of the tenant of whoever pays.
+    pub fn of(caller: &impl Payer) -> Self {
+        let (tenant, _, product) = caller.payer();
+        Self::named(tenant, product)
     }
 
     /// The pool of a tenant, for billing.

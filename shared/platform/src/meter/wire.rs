@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use tollgate_domain::{
-    id::{ReservationId, SessionId},
+    id::{ApiKeyId, ReservationId, SessionId},
     ledger::Hash,
-    meter::{Decision, Entitlement, Grant, LeaseGrant, Reserve, Settle, Standing},
+    meter::{Decision, Entitlement, Grant, LeaseGrant, MeterKey, Reserve, Settle, Standing},
     pool::Report,
     time::{Timestamp, millis},
 };
@@ -88,11 +88,21 @@ pub enum MeterRequest {
     Exported(Vec<(u64, u64)>),
     /// Walk the ledger.
     Verify {
-        /// Who asks.
-        session: SessionId,
+        /// The session that asks, where one does.
+        session: Option<SessionId>,
     },
     /// The user is deleted: forget everything.
     Delete,
+    /// Know API keys.
+    KnowKeys(Vec<MeterKey>),
+    /// Stop API keys.
+    RevokeKeys {
+        /// Which.
+        keys: Vec<ApiKeyId>,
+        /// Until when they are remembered as stopped.
+        #[serde(with = "millis")]
+        until: Timestamp,
+    },
     /// Stop a session.
     RevokeSession {
         /// Which.
@@ -103,13 +113,13 @@ pub enum MeterRequest {
     },
     /// Where the meters stand.
     Standing {
-        /// Who asks.
-        session: SessionId,
+        /// The session that asks, where one does.
+        session: Option<SessionId>,
     },
     /// What the analytics copy does not have yet, oldest first.
     Unexported {
-        /// Who asks.
-        session: SessionId,
+        /// The session that asks, where one does.
+        session: Option<SessionId>,
     },
 }
 

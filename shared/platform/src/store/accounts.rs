@@ -157,15 +157,16 @@ pub struct AccountRow {
     pub password_hash: String,
 }
 
-/// A user's profile, with the state of the session that asks.
+/// A user's profile, with the state of the session that asks, where one does.
 pub async fn profile(
     scope: &Scope,
     tenant: TenantId,
     user: UserId,
-    session: SessionId,
+    session: impl Into<Option<SessionId>>,
 ) -> Result<Option<ProfileRow>, StoreError> {
     let db = TenantDb::of(scope, tenant)?;
-    db.first(PROFILE, &[Param::Text(&user.to_string()), Param::Text(&session.to_string())]).await
+    let session = session.into().map(|session| session.to_string());
+    db.first(PROFILE, &[Param::Text(&user.to_string()), session.as_deref().into()]).await
 }
 
 /// Changes how to address a person.

@@ -6,6 +6,7 @@
 //! prepares, parses and runs each of them, and fails unless it stays within its tenant.
 
 mod accounts;
+mod api_keys;
 mod audit;
 mod database;
 pub mod directory;
@@ -17,6 +18,10 @@ mod usage_export;
 pub mod usage_reports;
 
 pub use accounts::{AccountRow, NewAccount, ProfileRow, profile, register, rename};
+pub use api_keys::{
+    ApiKeyRow, add_api_key, api_keys, find_api_key, own_api_key, replace_api_key, revoke_all_api_keys, revoke_api_key,
+    session_stands, touch_api_key,
+};
 pub use audit::{AuditFilter, AuditRow, append_audit, audit_after, audit_head, audit_page};
 pub use database::{Param, Statement, StoreError, TenantDb, shards};
 pub use mails::{mail_asked, mail_sent};
@@ -27,6 +32,7 @@ pub use usage_export::write_export;
 /// Every statement that is bound to a tenant, by repository.
 pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     accounts::STATEMENTS,
+    api_keys::STATEMENTS,
     audit::STATEMENTS,
     mails::STATEMENTS,
     sessions::STATEMENTS,

@@ -96,18 +96,19 @@ impl Agreed {
     }
 }
 
-/// A user's subscription to a product, with the state of the session that asks.
+/// A user's subscription to a product, with the state of the session that asks, where one does.
 pub async fn subscription(
     scope: &Scope,
     tenant: TenantId,
     user: UserId,
     product: Product,
-    session: SessionId,
+    session: impl Into<Option<SessionId>>,
 ) -> Result<Option<SubscriptionRow>, StoreError> {
+    let session = session.into().map(|session| session.to_string());
     TenantDb::of(scope, tenant)?
         .first(
             SUBSCRIPTION,
-            &[Param::Text(&user.to_string()), Param::Text(product.as_str()), Param::Text(&session.to_string())],
+            &[Param::Text(&user.to_string()), Param::Text(product.as_str()), session.as_deref().into()],
         )
         .await
 }

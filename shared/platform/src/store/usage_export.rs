@@ -3,7 +3,10 @@
 use serde::Serialize;
 use tollgate_domain::meter::UsageDetail;
 
-use super::database::{Param, Statement, StoreError, TenantDb};
+use super::{
+    api_keys::TOUCH_EXPORTED,
+    database::{Param, Statement, StoreError, TenantDb},
+};
 use crate::{
     Scope,
     meter::{ExportBatch, UsageRow},
@@ -16,12 +19,12 @@ pub const STATEMENTS: &[Statement] = &[ADD_EVENTS, SUPERSEDE, MARK_HOURS, MARK_S
 const ADD_EVENTS: Statement = Statement {
     name: "usage_export.add_events",
     sql: "INSERT OR IGNORE INTO usage_events (tenant_id, user_id, product, seq, at, reservation_id, requests, tokens, emails, \
-            function, provider, model, prompt_tokens, completion_tokens, estimated, cost_microusd, request_id, outcome) \
+            function, provider, model, prompt_tokens, completion_tokens, estimated, cost_microusd, request_id, outcome, api_key_id) \
           SELECT ?1, ?2, ?3, e.value ->> 'seq', e.value ->> 'at', e.value ->> 'id', \
             e.value ->> 'requests', e.value ->> 'tokens', e.value ->> 'emails', \
             e.value ->> 'function', e.value ->> 'provider', e.value ->> 'model', \
             e.value ->> 'prompt_tokens', e.value ->> 'completion_tokens', e.value ->> 'estimated', \
-            e.value ->> 'cost_microusd', e.value ->> 'request_id', e.value ->> 'outcome' \
+            e.value ->> 'cost_microusd', e.value ->> 'request_id', e.value ->> 'outcome', e.value ->> 'api_key_id' \
           FROM json_each(?4) e",
 };
 const SUPERSEDE: Statement = Statement {
@@ -68,6 +71,7 @@ struct EventRow<'a> {
     cost_microusd: Option<u64>,
     request_id: &'a str,
     outcome: &'a str,
+    api_key_id: Option<String>,
 }
 
 impl<'a> From<&'a UsageRow> for EventRow<'a> {
@@ -90,6 +94,7 @@ impl<'a> From<&'a UsageRow> for EventRow<'a> {
             cost_microusd: row.detail.cost_microusd,
             request_id,
             outcome,
+            api_key_id: row.detail.api_key.map(|key| key.to_string()),
         }
     }
 }
@@ -110,6 +115,10 @@ pub async fn write_export(scope: &Scope, batch: &ExportBatch) -> Result<(), Stor
     if let (Some(user), false) = (&user, batch.usage.is_empty()) {
         statements.push((ADD_EVENTS, vec![Param::Text(user), product, Param::Text(&events)]));
         statements.push((MARK_HOURS, vec![Param::Text(&events)]));
+        let with_key = batch.usage.iter().filter(|row| row.detail.api_key.is_some());
+        if let Some(last) = with_key.map(|row| row.at.as_millis()).max() {
+            statements.push((TOUCH_EXPORTED, vec![Param::Text(&events), Param::Int(last)]));
+        }
         if batch.usage.iter().any(|row| row.late) {
             statements.push((SUPERSEDE, vec![Param::Text(&events)]));
             statements.push((MARK_SUPERSEDED_HOURS, vec![Param::Text(&events)]));

@@ -27,7 +27,7 @@ pub const HOUR_MS: i64 = 3_600_000;
 const LOGS: Statement = Statement {
     name: "usage_reports.logs",
     sql: "SELECT at, reservation_id, user_id, product, function, provider, model, requests, tokens, emails, prompt_tokens, \
-            completion_tokens, estimated, cost_microusd, request_id, outcome, seq \
+            completion_tokens, estimated, cost_microusd, request_id, outcome, api_key_id, seq \
           FROM usage_events \
           WHERE tenant_id = ?1 AND superseded = 0 AND product = ?2 AND (?3 IS NULL OR user_id = ?3) \
             AND at >= ?4 AND at <= ?5 AND (at < ?5 OR reservation_id < ?6) \
@@ -123,6 +123,8 @@ pub struct UsageEventRow {
     pub request_id: String,
     /// How it ended.
     pub outcome: String,
+    /// The API key it was sent with.
+    pub api_key_id: Option<String>,
     /// Its number in the ledger.
     pub seq: u64,
 }

@@ -23,27 +23,38 @@ fn plan(kind: u8, version: u64, now: Timestamp) -> Entitlement {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Reserve { number: u64, tokens: u64, key: Option<u8>, session: Option<u8> },
+    Reserve { number: u64, tokens: u64, key: Option<u8>, session: Option<u8>, with: Option<(u8, bool, bool)> },
     Settle { number: u64, tokens: u64 },
     Release { number: u64 },
     Expire,
     Plan { version: u64, kind: u8 },
     Revoke { session: u8 },
+    KnowKey { key: u8, lasts_ms: Option<i64>, slow: bool },
+    RevokeKey { key: u8 },
     Grant { number: u8, requests: bool, amount: u64, days: i64 },
     Forget,
+}
+
+/// With which key, whether its secret is right, and whether what is asked for is among its scopes.
+fn credentials() -> impl Strategy<Value = Option<(u8, bool, bool)>> {
+    let mostly = || prop_oneof![4 => Just(true), 1 => Just(false)];
+    proptest::option::of((0_u8..3, mostly(), mostly()))
 }
 
 fn step() -> impl Strategy<Value = (Step, i64)> {
     let number = 0_u64..40;
     let tokens = prop_oneof![0_u64..2_000, 20_000_u64..60_000];
     let step = prop_oneof![
-        6 => (number.clone(), tokens.clone(), proptest::option::of(0_u8..6), proptest::option::of(0_u8..3))
-            .prop_map(|(number, tokens, key, session)| Step::Reserve { number, tokens, key, session }),
+        6 => (number.clone(), tokens.clone(), proptest::option::of(0_u8..6), proptest::option::of(0_u8..3), credentials())
+            .prop_map(|(number, tokens, key, session, with)| Step::Reserve { number, tokens, key, session, with }),
         4 => (number.clone(), tokens).prop_map(|(number, tokens)| Step::Settle { number, tokens }),
         2 => number.prop_map(|number| Step::Release { number }),
         2 => Just(Step::Expire),
         1 => (0_u64..6, 0_u8..4).prop_map(|(version, kind)| Step::Plan { version, kind }),
         1 => (0_u8..3).prop_map(|session| Step::Revoke { session }),
+        2 => (0_u8..3, proptest::option::of(-1_000_i64..60_000), any::<bool>())
+            .prop_map(|(key, lasts_ms, slow)| Step::KnowKey { key, lasts_ms, slow }),
+        1 => (0_u8..3).prop_map(|key| Step::RevokeKey { key }),
         1 => (0_u8..5, any::<bool>(), 0_u64..30_000, 0_i64..50)
             .prop_map(|(number, requests, amount, days)| Step::Grant { number, requests, amount, days }),
         1 => Just(Step::Forget),
@@ -64,14 +75,21 @@ proptest! {
         let mut clock = START;
         let mut decisions: HashMap<u8, (Timestamp, Decision)> = HashMap::new();
         let mut used_ids = std::collections::HashSet::new();
+        // What anybody may know of the keys: their earliest end, and until when they are revoked.
+        let mut ends: HashMap<u8, i64> = HashMap::new();
+        let mut revoked: HashMap<u8, Timestamp> = HashMap::new();
         for (step, gap) in steps {
             clock = clock.plus_millis(gap);
             let now = meter.state.now(clock);
             let command = match step {
                 // Ids are drawn at random by the shell and never come twice.
                 Step::Reserve { number, .. } if !used_ids.insert(number) => continue,
-                Step::Reserve { number, tokens, key, session: who } => Command::Reserve(Reserve {
+                Step::Reserve { number, tokens, key, session: who, with } => Command::Reserve(Reserve {
                     session: who.map(session),
+                    credential: with.map(|(number, right, may)| Credential {
+                        scope: Scope::full(if may { Resource::Chat } else { Resource::Usage }),
+                        ..credential(number, if right { number } else { 99 })
+                    }),
                     key: key.map(|key| key.to_string()),
                     fingerprint: String::new(),
                     ..chat(number, tokens)
@@ -85,6 +103,22 @@ proptest! {
                     Command::Grant(grant(number, meter, amount, START.plus_days(days)))
                 }
                 Step::Revoke { session: who } => Command::RevokeSession { session: session(who), until: now.plus_millis(900_000) },
+                Step::KnowKey { key, lasts_ms, slow } => {
+                    let end = lasts_ms.map(|lasts| now.plus_millis(lasts));
+                    // A revoked key is not told of again once nobody can be on the way with it; the test keeps to that.
+                    if revoked.get(&key).is_some_and(|until| *until <= now) { continue; }
+                    let earliest = ends.entry(key).or_insert(i64::MAX);
+                    *earliest = end.map_or(*earliest, |end| end.as_millis().min(*earliest));
+                    // Nor is one told of that is over.
+                    if *earliest <= now.as_millis() && end.is_none_or(|end| end > now) { continue; }
+                    let rate = slow.then_some(RateLimit { per_minute: 60, burst: 2 });
+                    Command::KnowKey(MeterKey { expires_at: end, rate, ..meter_key(key) })
+                }
+                Step::RevokeKey { key } => {
+                    let until = now.plus_millis(REVOKED_KEY_MS);
+                    revoked.insert(key, until);
+                    Command::RevokeKey { key: api_key(key), until }
+                }
                 // A crash: the memory is lost, the ledger is not.
                 Step::Forget => { meter.state = meter.replay(); continue; }
             };
@@ -98,6 +132,12 @@ proptest! {
                     }
                 }
                 prop_assert_eq!(&admitted.standing, &meter.state.standings(now), "the answer tells the state");
+            }
+            if let (Command::Reserve(Reserve { credential: Some(with), .. }), Decision::Admitted(_) | Decision::AdmittedBefore(_)) = (&command, &decision) {
+                let number = (0..3).find(|number| api_key(*number) == with.key).unwrap();
+                prop_assert_eq!(*with, credential(number, number), "the right secret, and a scope of its own");
+                prop_assert!(!revoked.contains_key(&number), "revoked");
+                prop_assert!(ends.get(&number).is_some_and(|end| *end > now.as_millis()), "known, and not over");
             }
             if let Command::Reserve(reserve) = &command && let Some(key) = &reserve.key {
                 let key: u8 = key.parse().unwrap();

@@ -1,6 +1,7 @@
 //! A meter with its ledger, as the shell keeps them; the stories behind single rules; random interleavings.
 
 mod interleavings;
+mod keys;
 mod nothing_to_do;
 mod stories;
 mod wire;
@@ -9,8 +10,10 @@ use std::collections::HashMap;
 
 use super::*;
 use crate::{
+    api_key::{Resource, Scope, Scopes},
     catalogue::{Plan, Product, limits},
     id::{ApiKeyId, GrantId, ReservationId, SessionId},
+    secret_hash::SecretHash,
     time::Timestamp,
     trial::Trial,
 };
@@ -56,7 +59,7 @@ fn chat(number: u64, tokens: u64) -> Reserve {
         id: reservation(number),
         amounts: Amounts { requests: 1, tokens, emails: 0 },
         ttl_ms: 60_000,
-        key_rate: None,
+        credential: None,
         session: None,
         key: None,
         fingerprint: String::new(),
@@ -155,4 +158,20 @@ fn grant(number: u8, meter: MeterName, amount: u64, expires_at: Timestamp) -> Gr
 
 fn api_key(number: u8) -> ApiKeyId {
     ApiKeyId::new(START, [number; 10])
+}
+
+/// A key that may chat; its secret is its number.
+fn meter_key(number: u8) -> MeterKey {
+    MeterKey {
+        id: api_key(number),
+        hash: SecretHash::of("api_key", &[number]),
+        scopes: Scopes::parse(["chat"]).unwrap(),
+        rate: None,
+        expires_at: None,
+    }
+}
+
+/// A request for a chat with a key and a secret.
+fn credential(number: u8, secret: u8) -> Credential {
+    Credential { key: api_key(number), hash: SecretHash::of("api_key", &[secret]), scope: Scope::full(Resource::Chat) }
 }

@@ -285,14 +285,16 @@ fn a_mark_is_told_once_in_a_period_and_again_in_the_next() {
 fn rates_of_the_user_and_of_the_key_are_kept_apart_and_survive_a_restart() {
     let limit = RateLimit { per_minute: 60, burst: 3 };
     let mut meter = Meter::on(Entitlement { rate: Some(limit), ..pro(1, START) });
-    let slow = KeyRate { key: api_key(1), limit: RateLimit { per_minute: 1, burst: 1 } };
-    let with_key = |number, key_rate| Command::Reserve(Reserve { key_rate, ..chat(number, 1) });
-    assert!(matches!(meter.run(&with_key(1, Some(slow)), START), Decision::Admitted(_)));
+    let slow = RateLimit { per_minute: 1, burst: 1 };
+    meter.run(&Command::KnowKey(MeterKey { rate: Some(slow), ..meter_key(1) }), START);
+    let with_key = |number, credential| Command::Reserve(Reserve { credential, ..chat(number, 1) });
+    let slowly = Some(credential(1, 1));
+    assert!(matches!(meter.run(&with_key(1, slowly), START), Decision::Admitted(_)));
     meter.state = meter.replay();
     assert_eq!(
-        meter.run(&with_key(2, Some(slow)), START),
+        meter.run(&with_key(2, slowly), START),
         Decision::Refused(Refusal::RateLimited {
-            limit: slow.limit,
+            limit: slow,
             bucket: Bucket::ApiKey(api_key(1)),
             retry_after_ms: 60_000
         })

@@ -25,6 +25,8 @@ fn the_kind_of_a_row_is_the_tag_of_its_event() {
         Event::MarkReached { meter: MeterName::Tokens, percent: 80, used: 8, limit: 10 },
         Event::Leased(lease),
         Event::Returned { returned: amounts },
+        Event::KeyKnown(meter_key(1)),
+        Event::KeyRevoked { key: api_key(1), until: at },
         Event::SessionRevoked { session: session(1), until: at },
     ];
     for event in events {
@@ -53,8 +55,24 @@ fn meters_with_nothing_on_them_are_left_out_of_a_row() {
 fn a_checkpoint_keeps_the_buckets_of_every_rate() {
     let limit = RateLimit { per_minute: 60, burst: 3 };
     let mut meter = Meter::on(Entitlement { rate: Some(limit), ..pro(1, START) });
-    meter.run(&Command::Reserve(Reserve { key_rate: Some(KeyRate { key: api_key(1), limit }), ..chat(1, 1) }), START);
+    meter.run(&Command::KnowKey(MeterKey { rate: Some(limit), ..meter_key(1) }), START);
+    meter.run(&Command::Reserve(Reserve { credential: Some(credential(1, 1)), ..chat(1, 1) }), START);
     let stored: State = serde_json::from_str(&serde_json::to_string(&meter.state).unwrap()).unwrap();
     assert_eq!(stored.rates.len(), 2);
     assert_eq!(stored, meter.state);
+}
+
+#[test]
+fn a_key_s_row_is_pinned_and_a_checkpoint_without_keys_is_as_it_was() {
+    let key = MeterKey { rate: Some(RateLimit { per_minute: 60, burst: 10 }), expires_at: Some(START), ..meter_key(1) };
+    let row = serde_json::to_string(&Event::KeyKnown(key.clone())).unwrap();
+    assert_eq!(
+        row,
+        format!(
+            r#"{{"kind":"key_known","data":{{"id":"{}","hash":"{}","scopes":["chat"],"rate":{{"per_minute":60,"burst":10}},"expires_at":"2023-11-14T22:13:20Z"}}}}"#,
+            key.id, key.hash
+        )
+    );
+    assert_eq!(serde_json::from_str::<Event>(&row).unwrap(), Event::KeyKnown(key));
+    assert!(!serde_json::to_string(&Meter::on(trial(1)).state).unwrap().contains("keys"));
 }
