@@ -248,6 +248,16 @@ fn what_is_over_stays_over_and_another_one_replaces_it() {
 }
 
 #[test]
+fn what_is_alive_counts_before_what_is_over_whichever_was_made_later() {
+    let over = with(stripe("canceled", "plus"), &json!({"id": "sub_2", "created": APRIL + 5, "ended_at": APRIL + 9}));
+    let alive = held(&stripe("active", "pro"));
+    assert_eq!(converge(&alive, &over, APRIL + DAY), (alive.clone(), vec![]));
+    assert_eq!(converge(&held(&over), &stripe("active", "pro"), APRIL).0.paid, alive.paid);
+    let both = [parse(&stripe("active", "pro")), parse(&over)];
+    assert_eq!(ours().reconcile(&both, at(APRIL)).unwrap().0.paid, alive.paid);
+}
+
+#[test]
 fn somebody_who_paid_twice_is_noticed_once() {
     let other = with(stripe("active", "plus"), &json!({"id": "sub_2", "created": APRIL + 5}));
     let (subscription, effects) = converge(&held(&stripe("active", "pro")), &other, APRIL + DAY);
