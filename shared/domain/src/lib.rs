@@ -8,8 +8,10 @@
 //! |---|---|
 //! | [`id`] | prefixed, time-ordered identifiers; the shard a tenant lives on |
 //! | [`time`] | instants and periods anchored to a subscription's billing day |
-//! | [`catalogue`] | products, plans, meters, limits, prices |
-//! | [`trial`] | where a trial stands at an instant |
+//! | [`catalogue`] | products, plans, meters, limits, features, prices, moves |
+//! | [`trial`] | where a trial stands at an instant; one for each person; its reminders |
+//! | [`subscription`] | what is held of a product, converging on Stripe; grace, seats, proration |
+//! | [`stripe_signature`] | whether a webhook is Stripe's |
 //! | [`meter`] | reserve, settle, release, expire: admission that never exceeds a limit |
 //! | [`pool`] | a team's quota: leases to its members, exact under lost and doubled messages |
 //! | [`ledger`] | the append-only, hash-chained record of those decisions |
@@ -34,6 +36,8 @@ pub mod meter;
 pub mod pool;
 pub mod secret_hash;
 pub mod sign_in_guard;
+pub mod stripe_signature;
+pub mod subscription;
 pub mod team;
 pub mod time;
 pub mod totp;

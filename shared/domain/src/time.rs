@@ -115,13 +115,23 @@ impl Period {
 ///
 /// Before the anchor the first period is answered.
 pub fn monthly_period(anchor: Timestamp, now: Timestamp) -> Period {
+    period_of(anchor, now, 1)
+}
+
+/// The yearly period around `now`, as [`monthly_period`]: from 29 February it starts on the 28th in plain years and on
+/// the 29th again in leap years.
+pub fn annual_period(anchor: Timestamp, now: Timestamp) -> Period {
+    period_of(anchor, now, 12)
+}
+
+fn period_of(anchor: Timestamp, now: Timestamp, months: u32) -> Period {
     let start = anchor.to_chrono();
     let at = now.to_chrono();
     let months_apart = (at.year() - start.year()) * 12 + at.month0().cast_signed() - start.month0().cast_signed();
-    let mut index = u32::try_from(months_apart).unwrap_or(0);
+    let mut index = u32::try_from(months_apart).unwrap_or(0) / months;
     let nth = |index: u32| {
         start
-            .checked_add_months(Months::new(index))
+            .checked_add_months(Months::new(index.saturating_mul(months)))
             .map_or(Timestamp(i64::MAX), |instant| Timestamp(instant.timestamp_millis()))
     };
     if index > 0 && nth(index) > now {
@@ -203,7 +213,63 @@ mod tests {
         assert_eq!(serde_json::to_string(&Timestamp(1)).unwrap(), r#""1970-01-01T00:00:00.001Z""#);
     }
 
+    /// Stripe: "a monthly subscription with a billing cycle anchor date of January 31 bills the last day of the month
+    /// closest to the anchor date, so February 28 (or February 29 in a leap year), then March 31, April 30, and so on".
+    /// <https://docs.stripe.com/billing/subscriptions/billing-cycle>
+    #[test]
+    fn months_from_every_late_day_over_plain_and_leap_years() {
+        // What each anchor of January makes of February to May, in 2027 (plain) and in 2028 (leap).
+        for (day, plain, leap) in [
+            (28, [28, 28, 28, 28], [28, 28, 28, 28]),
+            (29, [28, 29, 29, 29], [29, 29, 29, 29]),
+            (30, [28, 30, 30, 30], [29, 30, 30, 30]),
+            (31, [28, 31, 30, 31], [29, 31, 30, 31]),
+        ] {
+            for (year, days) in [(2027, plain), (2028, leap)] {
+                let anchor = at(&format!("{year}-01-{day}T23:59:59Z"));
+                let mut period = monthly_period(anchor, anchor);
+                for (month, day) in (2..).zip(days) {
+                    assert_eq!(period.end.to_string(), format!("{year}-{month:02}-{day}T23:59:59Z"), "from {anchor}");
+                    period = monthly_period(anchor, period.end);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn years_from_a_leap_day_return_to_it() {
+        let anchor = at("2028-02-29T12:00:00Z");
+        let mut now = anchor;
+        let starts: Vec<String> = (0..5)
+            .map(|_| {
+                let period = annual_period(anchor, now);
+                now = period.end;
+                period.start.to_string()
+            })
+            .collect();
+        assert_eq!(
+            starts.iter().map(|start| &start[..10]).collect::<Vec<_>>(),
+            ["2028-02-29", "2029-02-28", "2030-02-28", "2031-02-28", "2032-02-29"]
+        );
+        assert_eq!(annual_period(anchor, at("2027-01-01T00:00:00Z")).start, anchor);
+    }
+
     proptest! {
+        #[test]
+        fn years_tile_time(anchor in 0_i64..4_000_000_000_000, ahead in 0_i64..600_000_000_000) {
+            let (anchor, now) = (Timestamp(anchor), Timestamp(anchor + ahead));
+            let period = annual_period(anchor, now);
+            prop_assert!(period.contains(now), "{period:?} does not contain {now}");
+            prop_assert_eq!(annual_period(anchor, period.end).start, period.end);
+            prop_assert_eq!(annual_period(anchor, Timestamp(period.end.0 - 1)), period);
+            // Each year is twelve of its months: a quota's month never crosses the end of the paid year.
+            let mut month = monthly_period(anchor, period.start);
+            for _ in 1..12 {
+                month = monthly_period(anchor, month.end);
+            }
+            prop_assert_eq!(month.end, period.end);
+        }
+
         #[test]
         fn periods_tile_time(anchor in 0_i64..4_000_000_000_000, ahead in 0_i64..600_000_000_000) {
             let (anchor, now) = (Timestamp(anchor), Timestamp(anchor + ahead));

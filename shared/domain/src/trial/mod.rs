@@ -1,4 +1,10 @@
-//! Where a subscription stands at an instant, as far as its trial goes.
+//! Trials: where one stands at an instant, whose it is, and what is to be said before it ends.
+
+mod person;
+mod reminder;
+
+pub use person::PersonKey;
+pub use reminder::Reminder;
 
 use serde::{Deserialize, Serialize};
 

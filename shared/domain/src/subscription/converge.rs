@@ -1,0 +1,184 @@
+//! `(ours, Stripe's object, now) -> (ours', effects)`.
+
+use super::{
+    effect::{Effect, Notice, NoticeKind, Recorded},
+    observed::{Paid, Status, Unreadable},
+    state::{Access, DUNNING_DAYS, GRACE_DAYS, Subscription},
+    stripe::StripeSubscription,
+};
+use crate::{catalogue::plan_without_payment, time::Timestamp};
+
+impl Subscription {
+    /// Takes in one subscription as it was just fetched, for an event that named it.
+    ///
+    /// Of two that belong to the same product the one that is alive counts; of two alive ones the later made, and an
+    /// operator is told ([`Effect::Duplicate`]).
+    ///
+    /// # Errors
+    /// [`Unreadable`]: nothing changes.
+    pub fn converge(&self, object: &StripeSubscription, now: Timestamp) -> Result<(Self, Vec<Effect>), Unreadable> {
+        let seen = Paid::observed(self.product, object, self.paid.as_ref(), now)?;
+        let mut duplicates = Vec::new();
+        let next = match &self.paid {
+            // A fetch that was overtaken by a later one: what is over stays over.
+            Some(held) if held.id == seen.id && held.status.is_final() && !seen.status.is_final() => held.clone(),
+            Some(held) if held.id != seen.id => {
+                let (kept, other) = if rank(&seen) > rank(held) { (seen, held.clone()) } else { (held.clone(), seen) };
+                if is_alive(&kept) && is_alive(&other) {
+                    duplicates.push((kept.id.clone(), other.id));
+                }
+                kept
+            }
+            _ => seen,
+        };
+        Ok(self.settled_on(Some(next), now, duplicates))
+    }
+
+    /// Takes in all subscriptions of the customer, those that are over too (`status=all`): the whole truth, whatever was
+    /// missed. Those to other products are passed over. With none of this product nothing changes but what time brings:
+    /// Stripe forgets no subscription, so an empty list is a mistake and no reason to lock somebody out.
+    ///
+    /// # Errors
+    /// [`Unreadable`]: nothing changes.
+    pub fn reconcile(&self, objects: &[StripeSubscription], now: Timestamp) -> Result<(Self, Vec<Effect>), Unreadable> {
+        let mut best: Option<Paid> = None;
+        let mut others = Vec::new();
+        for object in objects {
+            let seen = match Paid::observed(self.product, object, self.paid.as_ref(), now) {
+                Ok(seen) => seen,
+                Err(Unreadable::OtherProduct) => continue,
+                Err(unreadable) => return Err(unreadable),
+            };
+            let lesser = match best.take() {
+                Some(held) if rank(&held) >= rank(&seen) => {
+                    best = Some(held);
+                    Some(seen)
+                }
+                held => {
+                    best = Some(seen);
+                    held
+                }
+            };
+            others.extend(lesser);
+        }
+        let mut duplicates = Vec::new();
+        if let Some(kept) = best.as_ref().filter(|kept| is_alive(kept)) {
+            let alive = others.into_iter().filter(|other| is_alive(other) && other.id != kept.id);
+            duplicates.extend(alive.map(|other| (kept.id.clone(), other.id)));
+        }
+        Ok(self.settled_on(best.or_else(|| self.paid.clone()), now, duplicates))
+    }
+
+    /// Chooses the plan without payment; `None` where the product has none, or another plan is held.
+    pub fn take_free(&self, now: Timestamp) -> Option<(Self, Vec<Effect>)> {
+        plan_without_payment(self.product)?;
+        if self.free_since.is_some() || matches!(self.access(now), Access::Plan { .. }) {
+            return None;
+        }
+        let next = Self { free_since: Some(now), ..self.clone() };
+        Some(next.settled_on(self.paid.clone(), now, Vec::new()))
+    }
+
+    /// What time alone brings: a reminder that is due, a grace or a paid period that is over.
+    pub fn tick(&self, now: Timestamp) -> (Self, Vec<Effect>) {
+        self.settled_on(self.paid.clone(), now, Vec::new())
+    }
+
+    fn settled_on(&self, paid: Option<Paid>, now: Timestamp, duplicates: Vec<(String, String)>) -> (Self, Vec<Effect>) {
+        let mut next = Self { paid, ..self.clone() };
+        let mut effects = Vec::new();
+        for pair in duplicates {
+            if !next.told.duplicates.contains(&pair) {
+                next.told.duplicates.push(pair.clone());
+                effects.push(Effect::Duplicate { kept: pair.0, other: pair.1 });
+            }
+        }
+        if let Some(paid) = &next.paid {
+            effects.extend(recorded(self.paid.as_ref(), paid).map(Effect::Audit));
+            effects.extend(transition(self.paid.as_ref(), paid).map(Effect::Mail));
+        }
+        effects.extend(next.remind(now).map(Effect::Mail));
+        let seats = next.seats(now);
+        if seats != next.told.seats {
+            next.told.seats = seats;
+            effects.push(Effect::Seats(seats));
+        }
+        if let Some(mut entitlement) = next.entitlement(now).filter(|it| Some(*it) != next.told.entitlement) {
+            next.told.version = next.told.version.saturating_add(1);
+            entitlement.version = next.told.version;
+            next.told.entitlement = Some(entitlement);
+            effects.push(Effect::Push(entitlement));
+        }
+        (next, effects)
+    }
+
+    /// The reminder that is due. Of several that were missed only the last is sent, and none once access has ended.
+    fn remind(&mut self, now: Timestamp) -> Option<Notice> {
+        let due = self.dunning(now);
+        let (since, count) = due?;
+        let before = self.told.dunning.filter(|(of, _)| *of == since).map_or(0, |(_, count)| count);
+        if count <= before {
+            return None;
+        }
+        self.told.dunning = due;
+        let access_ends_at = since.plus_days(GRACE_DAYS);
+        let day = DUNNING_DAYS.get(count.checked_sub(1)?).copied()?;
+        let id = self.paid.as_ref().map(|paid| paid.id.as_str()).unwrap_or_default();
+        let key = format!("{id}:payment_failed:{}:{day}", since.as_seconds());
+        (now < access_ends_at).then_some(Notice { kind: NoticeKind::PaymentFailed { day, access_ends_at }, key })
+    }
+}
+
+/// Whether somebody pays for it, or is to.
+const fn is_alive(paid: &Paid) -> bool {
+    !paid.status.is_final() && !matches!(paid.status, Status::Incomplete)
+}
+
+/// Which of two subscriptions counts: an alive one before one that waits for its first payment, before one that was paid
+/// and is over, before one that never was; then the later made. An order over what never changes about them but their
+/// status.
+fn rank(paid: &Paid) -> (u8, Timestamp, &str) {
+    let life = match paid.status {
+        Status::NeverPaid => 0,
+        Status::Incomplete => 1,
+        Status::Cancelled => 2,
+        _ => 3,
+    };
+    (life, paid.created_at, &paid.id)
+}
+
+fn recorded(before: Option<&Paid>, after: &Paid) -> Option<Recorded> {
+    let mut details = Vec::new();
+    let mut compare = |name: &str, of: &dyn Fn(&Paid) -> String| {
+        let (old, new) = (before.map_or_else(|| "none".to_owned(), of), of(after));
+        if old != new {
+            details.push((name.to_owned(), format!("{old} -> {new}")));
+        }
+    };
+    compare("subscription", &|paid| paid.id.clone());
+    compare("status", &|paid| paid.status.as_str().to_owned());
+    compare("plan", &|paid| format!("{} v{}", paid.plan, paid.plan_version));
+    compare("interval", &|paid| paid.interval.as_str().to_owned());
+    compare("seats", &|paid| paid.seats.to_string());
+    (!details.is_empty()).then(|| Recorded { subscription: after.id.clone(), details })
+}
+
+/// The mail for a change of status, if there is one. A missing payment has its reminders instead.
+fn transition(before: Option<&Paid>, after: &Paid) -> Option<Notice> {
+    let before = before.filter(|before| before.id == after.id).map(|before| before.status);
+    if before == Some(after.status) {
+        return None;
+    }
+    let (kind, occasion) = match (before, after.status) {
+        (None | Some(Status::Incomplete), Status::Trialing | Status::Active) => {
+            (NoticeKind::Started { plan: after.plan }, "started".to_owned())
+        }
+        (_, Status::Cancelling) => {
+            let ends_at = after.ends_at.unwrap_or(after.period.end);
+            (NoticeKind::Cancelling { ends_at }, format!("cancelling:{}", ends_at.as_seconds()))
+        }
+        (_, Status::Cancelled) => (NoticeKind::Ended, "ended".to_owned()),
+        _ => return None,
+    };
+    Some(Notice { kind, key: format!("{}:{occasion}", after.id) })
+}

@@ -1,0 +1,213 @@
+//! What of Stripe's subscription matters here, in our words.
+
+use serde::{Deserialize, Serialize};
+
+use super::stripe::{Item, LatestInvoice, StripePrice, StripeSubscription};
+use crate::{
+    catalogue::{Interval, Offer, Part, Plan, PriceKey, Product, offer},
+    time::{Period, Timestamp, millis},
+};
+
+/// Where a subscription at Stripe stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// The first payment is awaited, for 23 hours at most.
+    Incomplete,
+    /// It never came. Nothing was ever held.
+    NeverPaid,
+    /// A trial that Stripe keeps, with a card on file.
+    Trialing,
+    /// Paid.
+    Active,
+    /// A payment failed; Stripe tries again, or has given up (`unpaid`). See [`super::GRACE_DAYS`].
+    PastDue,
+    /// Nothing is delivered and nothing is paid.
+    Paused,
+    /// Paid, and ends with [`Paid::ends_at`].
+    Cancelling,
+    /// Over.
+    Cancelled,
+}
+
+impl Status {
+    /// Its name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Incomplete => "incomplete",
+            Self::NeverPaid => "never_paid",
+            Self::Trialing => "trialing",
+            Self::Active => "active",
+            Self::PastDue => "past_due",
+            Self::Paused => "paused",
+            Self::Cancelling => "cancelling",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether it stays so for ever: Stripe never revives a subscription
+    /// (<https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses>).
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::NeverPaid | Self::Cancelled)
+    }
+}
+
+/// A subscription at Stripe as we keep it: a function of the fetched object, but for [`Paid::past_due_since`] where the
+/// invoice was not expanded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paid {
+    /// `sub_...`.
+    pub id: String,
+    /// When it was made.
+    #[serde(with = "millis")]
+    pub created_at: Timestamp,
+    /// Where it stands.
+    pub status: Status,
+    /// The plan.
+    pub plan: Plan,
+    /// The version that was bought.
+    pub plan_version: u32,
+    /// How often it is paid.
+    pub interval: Interval,
+    /// How many seats; 1 where seats are not sold.
+    pub seats: u32,
+    /// What periods are counted from.
+    #[serde(with = "millis")]
+    pub anchor: Timestamp,
+    /// What is paid for now.
+    pub period: Period,
+    /// When it ends or ended, where that is known.
+    pub ends_at: Option<Timestamp>,
+    /// Since when a payment is missing.
+    pub past_due_since: Option<Timestamp>,
+    /// The last invoice.
+    pub invoice: Option<String>,
+}
+
+/// Why an object of Stripe's says nothing here. The event goes where an operator sees it; nothing is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// No item has a price of the catalogue.
+    #[error("no price of this subscription is in the catalogue")]
+    UnknownPrice,
+    /// It is of another product than the one it was asked for.
+    #[error("the subscription is for another product")]
+    OtherProduct,
+    /// A status that Stripe did not have when this was written.
+    #[error("the subscription has an unknown status")]
+    UnknownStatus,
+    /// Neither the subscription nor its item has a current period.
+    #[error("the subscription has no current period")]
+    NoPeriod,
+}
+
+impl Paid {
+    /// The entry of the catalogue that was bought.
+    pub fn offer(&self, product: Product) -> Option<&'static Offer> {
+        offer(product, self.plan, self.plan_version)
+    }
+
+    /// Reads an object. `before` is what was held; of it only the begin of a missing payment is kept, and only where the
+    /// object cannot tell it.
+    pub(super) fn observed(
+        product: Product,
+        object: &StripeSubscription,
+        before: Option<&Self>,
+        now: Timestamp,
+    ) -> Result<Self, Unreadable> {
+        let (key, base) = base_item(object).ok_or(Unreadable::UnknownPrice)?;
+        if key.product != product {
+            return Err(Unreadable::OtherProduct);
+        }
+        offer(key.product, key.plan, key.version)
+            .filter(|offer| offer.price.is_some())
+            .ok_or(Unreadable::UnknownPrice)?;
+        let start = base.and_then(|item| item.current_period_start).or(object.current_period_start);
+        let end = base.and_then(|item| item.current_period_end).or(object.current_period_end);
+        let period = Period {
+            start: seconds(start.ok_or(Unreadable::NoPeriod)?),
+            end: seconds(end.ok_or(Unreadable::NoPeriod)?),
+        };
+        let status = status(object)?;
+        let ends_at = match status {
+            Status::Cancelling if object.cancel_at_period_end => {
+                Some(object.cancel_at.map_or(period.end, seconds).min(period.end))
+            }
+            Status::Cancelling => object.cancel_at.map(seconds),
+            Status::Cancelled | Status::NeverPaid => {
+                Some(object.ended_at.or(object.canceled_at).map_or(period.end, seconds))
+            }
+            _ => None,
+        };
+        let past_due_since = (status == Status::PastDue).then(|| past_due_since(object, before, now));
+        Ok(Self {
+            id: object.id.clone(),
+            created_at: seconds(object.created),
+            status,
+            plan: key.plan,
+            plan_version: key.version,
+            interval: key.interval,
+            seats: seats(object, key),
+            anchor: object.billing_cycle_anchor.map_or(period.start, seconds),
+            period,
+            ends_at,
+            past_due_since,
+            invoice: object.latest_invoice.as_ref().map(|invoice| invoice.id().to_owned()),
+        })
+    }
+}
+
+fn seconds(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(seconds.saturating_mul(1000))
+}
+
+fn status(object: &StripeSubscription) -> Result<Status, Unreadable> {
+    let ends = object.cancel_at_period_end || object.cancel_at.is_some();
+    let is_void = object.pause_collection.as_ref().is_some_and(|pause| pause.behavior == "void");
+    Ok(match object.status.as_str() {
+        "incomplete" => Status::Incomplete,
+        "incomplete_expired" => Status::NeverPaid,
+        "trialing" | "active" if is_void => Status::Paused,
+        "trialing" | "active" if ends => Status::Cancelling,
+        "trialing" => Status::Trialing,
+        "active" => Status::Active,
+        "past_due" | "unpaid" => Status::PastDue,
+        "paused" => Status::Paused,
+        "canceled" => Status::Cancelled,
+        _ => return Err(Unreadable::UnknownStatus),
+    })
+}
+
+/// `past_due` and `unpaid` say that the latest invoice was not paid, so its date is when that began.
+fn past_due_since(object: &StripeSubscription, before: Option<&Paid>, now: Timestamp) -> Timestamp {
+    if let Some(LatestInvoice::Whole { created, .. }) = object.latest_invoice {
+        return seconds(created);
+    }
+    let invoice = object.latest_invoice.as_ref().map(LatestInvoice::id);
+    before
+        .filter(|before| before.id == object.id && before.invoice.as_deref() == invoice)
+        .and_then(|before| before.past_due_since)
+        .unwrap_or(now)
+}
+
+fn key(price: &StripePrice) -> Option<PriceKey> {
+    let named = price.metadata.get("tollgate_price").map(String::as_str);
+    [named, price.lookup_key.as_deref(), Some(&price.id)].into_iter().flatten().find_map(PriceKey::parse)
+}
+
+fn item_key(item: &Item) -> Option<PriceKey> {
+    item.price.as_ref().and_then(key).or_else(|| item.plan.as_ref().and_then(key))
+}
+
+/// The price of the plan itself, and its item; the old shape's only plan has none.
+fn base_item(object: &StripeSubscription) -> Option<(PriceKey, Option<&Item>)> {
+    let is_base = |key: &PriceKey| key.part == Part::Base;
+    let of_items = object.items.data.iter().find_map(|item| Some((item_key(item).filter(is_base)?, Some(item))));
+    of_items.or_else(|| Some((object.plan.as_ref().and_then(key).filter(is_base)?, None)))
+}
+
+fn seats(object: &StripeSubscription, base: PriceKey) -> u32 {
+    let is_seat = |item: &&Item| item_key(item).is_some_and(|key| key.part == Part::Seat && key.plan == base.plan);
+    let quantity = object.items.data.iter().find(is_seat).and_then(|item| item.quantity).unwrap_or(1);
+    u32::try_from(quantity).unwrap_or(u32::MAX).max(1)
+}

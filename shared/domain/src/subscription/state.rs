@@ -1,0 +1,164 @@
+//! A subscription as we keep it, and who has access when.
+
+use serde::{Deserialize, Serialize};
+
+use super::observed::{Paid, Status};
+use crate::{
+    catalogue::{Feature, Offer, Plan, Product, limits, plan_without_payment},
+    meter::{Entitlement, Terms},
+    time::Timestamp,
+    trial::Trial,
+};
+
+/// How long a plan is left to somebody whose payment failed, in days of 24 hours from the invoice.
+pub const GRACE_DAYS: i64 = 7;
+
+/// When they are reminded, in days from the invoice.
+pub const DUNNING_DAYS: [i64; 3] = [0, 3, 6];
+
+/// What a tenant holds of a product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// The product.
+    pub product: Product,
+    /// The trial that came with the registration, where there was one.
+    pub trial: Option<Trial>,
+    /// When the plan without payment was chosen instead of waiting for the trial's end.
+    pub free_since: Option<Timestamp>,
+    /// What Stripe said last; `None` before the first checkout.
+    pub paid: Option<Paid>,
+    /// What others were told.
+    pub(super) told: Told,
+}
+
+/// What others were told: it decides what they are told next, never who has access.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Told {
+    /// The last version pushed to the meters.
+    pub version: u64,
+    /// And what was in it.
+    pub entitlement: Option<Entitlement>,
+    /// The team's seats.
+    pub seats: u32,
+    /// Of which missing payment, and how many reminders were due by then.
+    pub dunning: Option<(Timestamp, usize)>,
+    /// Which pairs of subscriptions an operator knows of.
+    pub duplicates: Vec<(String, String)>,
+}
+
+/// What may be used at an instant, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// The trial of the registration.
+    Trial(Trial),
+    /// The plan that was bought; in arrears it ends at `until` unless it is paid.
+    Plan {
+        /// When the grace for a missing payment ends.
+        until: Option<Timestamp>,
+    },
+    /// The plan without payment.
+    Free,
+    /// Nothing, since then.
+    Ended {
+        /// Since when.
+        at: Timestamp,
+    },
+}
+
+impl Subscription {
+    /// What a registration begins with. `version` is that of the first push, which the registration makes.
+    pub fn trial(product: Product, trial: Trial, version: u64) -> Self {
+        let mut subscription = Self {
+            product,
+            trial: Some(trial),
+            free_since: None,
+            paid: None,
+            told: Told { version, entitlement: None, seats: 1, dunning: None, duplicates: Vec::new() },
+        };
+        subscription.told.entitlement = subscription.entitlement(trial.started_at);
+        subscription
+    }
+
+    /// What may be used at an instant. A trial that is over stays [`Access::Trial`]: the meter knows its end.
+    pub fn access(&self, now: Timestamp) -> Access {
+        let Some(paid) = &self.paid else { return self.unpaid_access() };
+        match paid.status {
+            Status::Incomplete | Status::NeverPaid => self.unpaid_access(),
+            Status::Trialing | Status::Active => Access::Plan { until: None },
+            Status::PastDue => {
+                let until = paid.past_due_since.unwrap_or(paid.period.start).plus_days(GRACE_DAYS);
+                if now < until { Access::Plan { until: Some(until) } } else { self.ended(until) }
+            }
+            // Stripe's own clock says so a moment later; nobody is served longer than they paid for.
+            Status::Cancelling => match paid.ends_at {
+                Some(end) if now >= end => self.ended(end),
+                _ => Access::Plan { until: None },
+            },
+            Status::Paused => self.ended(paid.period.start),
+            Status::Cancelled => self.ended(paid.ends_at.unwrap_or(paid.period.end)),
+        }
+    }
+
+    fn unpaid_access(&self) -> Access {
+        match (self.free_since, self.trial) {
+            (None, Some(trial)) => Access::Trial(trial),
+            (since, _) => self.ended(since.unwrap_or_default()),
+        }
+    }
+
+    fn ended(&self, at: Timestamp) -> Access {
+        if plan_without_payment(self.product).is_some() { Access::Free } else { Access::Ended { at } }
+    }
+
+    /// What the meters are to know at an instant, with the version they were told last. `None` for a plan that is no
+    /// longer in the catalogue, not even as an old version: then they keep what they have.
+    pub fn entitlement(&self, now: Timestamp) -> Option<Entitlement> {
+        let anchor = self.paid.as_ref().map(|paid| paid.anchor).or(self.free_since).unwrap_or_default();
+        let of = |plan: Plan, limits, terms| Entitlement {
+            version: self.told.version,
+            product: self.product,
+            plan,
+            limits,
+            terms,
+            pooled: plan.is_pooled(),
+            rate: None,
+        };
+        let of_offer = |offer: &Offer| of(offer.plan, offer.limits, Terms::Monthly { anchor });
+        match self.access(now) {
+            Access::Trial(trial) => {
+                limits(self.product, Plan::Trial).map(|it| of(Plan::Trial, it, Terms::Trial(trial)))
+            }
+            Access::Plan { .. } => self.offer().map(of_offer),
+            Access::Free => plan_without_payment(self.product).map(of_offer),
+            // A span that is over admits nothing and answers 402 with the way to pay, which is what is wanted here too.
+            Access::Ended { at } => {
+                let span = Trial { started_at: anchor.min(at), ends_at: at };
+                limits(self.product, Plan::Trial).map(|limits| of(Plan::Trial, limits, Terms::Trial(span)))
+            }
+        }
+    }
+
+    /// How many may be in the team at an instant: those who are in stay, see [`crate::team::Team::set_seats`].
+    pub fn seats(&self, now: Timestamp) -> u32 {
+        let is_team = self.offer().is_some_and(|offer| offer.has(Feature::Team));
+        match (self.access(now), &self.paid) {
+            (Access::Plan { .. }, Some(paid)) if is_team => paid.seats,
+            _ => 1,
+        }
+    }
+
+    /// How many reminders of a missing payment are due by an instant, of [`DUNNING_DAYS`]; and since when it is missing.
+    pub(super) fn dunning(&self, now: Timestamp) -> Option<(Timestamp, usize)> {
+        let since = self.paid.as_ref().filter(|paid| paid.status == Status::PastDue)?.past_due_since?;
+        Some((since, DUNNING_DAYS.iter().filter(|day| since.plus_days(**day) <= now).count()))
+    }
+
+    /// The version last pushed to the meters.
+    pub const fn version(&self) -> u64 {
+        self.told.version
+    }
+
+    fn offer(&self) -> Option<&'static Offer> {
+        self.paid.as_ref().and_then(|paid| paid.offer(self.product))
+    }
+}
