@@ -2,14 +2,17 @@
 
 use http::StatusCode;
 use tollgate_api::account::{LoginIn, SignedInOut};
-use tollgate_domain::account::{Email, MAX_PASSWORD_CHARS};
+use tollgate_domain::{
+    account::{Email, MAX_PASSWORD_CHARS},
+    audit::{Action, Outcome},
+};
 use tollgate_platform::{
     Code, Problem, Scope,
     http::{Json, Reply},
     store::directory,
 };
 
-use crate::{password, tokens};
+use crate::{noted, password, tokens};
 
 /// Signs a user in. The same answer, and the same time, for an unknown address and for a wrong password.
 #[utoipa::path(post, path = "/auth/login", tag = "accounts", request_body = LoginIn, responses(
@@ -28,13 +31,19 @@ pub async fn login(scope: Scope, Json(input): Json<LoginIn>) -> Result<Reply, Pr
         password::verify_nobody(password)?;
         return Err(refused());
     };
-    if !password::verify(password, &account.password_hash)? {
-        return Err(refused());
-    }
     let (Ok(tenant), Ok(user)) = (account.tenant_id.parse(), account.user_id.parse()) else {
         return Err(Problem::internal());
     };
-    Ok(Reply::json(StatusCode::OK, &tokens::sign_in(&scope, tenant, user).await?))
+    let denied = |why| {
+        let id = account.user_id.clone();
+        noted::of_stranger(&scope, tenant, Action::SignIn, "user", id, Outcome::Denied, why);
+        refused()
+    };
+    if !password::verify(password, &account.password_hash)? {
+        return Err(denied("password"));
+    }
+    let signed_in = tokens::sign_in(&scope, tenant, user, &account.password_hash).await?;
+    Ok(Reply::json(StatusCode::OK, &signed_in.ok_or_else(|| denied("password was changed"))?))
 }
 
 fn refused() -> Problem {

@@ -4,6 +4,7 @@ use http::StatusCode;
 use tollgate_api::account::{RegisterIn, SignedInOut};
 use tollgate_domain::{
     account::Email,
+    audit::Action,
     catalogue::{Plan, Product, limits},
     id::{Shard, TenantId, UserId},
     meter::{Entitlement, Terms},
@@ -12,6 +13,7 @@ use tollgate_domain::{
 use tollgate_platform::{
     Code, Problem, Scope,
     http::{Json, Reply},
+    identity::MailTokenKind,
     log,
     meter::MeterClient,
     random,
@@ -19,7 +21,7 @@ use tollgate_platform::{
     store::{self, NewAccount, StoreError},
 };
 
-use crate::{password, tokens};
+use crate::{mailed, noted, password, tokens};
 
 /// Makes a user with a tenant of one, begins the trial and signs the user in.
 #[utoipa::path(post, path = "/auth/register", tag = "accounts", request_body = RegisterIn, responses(
@@ -35,6 +37,7 @@ pub async fn register(scope: Scope, Json(input): Json<RegisterIn>) -> Result<Rep
     let user = UserId::new(now, random::entropy()?);
     let tenant = TenantId::on_shard(now, random::entropy()?, Shard::FIRST);
     let entitlement = first_plan(&scope, product)?;
+    let hash = password::hash(&input.password)?;
     store::register(
         &scope,
         &NewAccount {
@@ -43,7 +46,7 @@ pub async fn register(scope: Scope, Json(input): Json<RegisterIn>) -> Result<Rep
             email: &email,
             name,
             tenant_name: name.unwrap_or(email.as_str()),
-            password_hash: &password::hash(&input.password)?,
+            password_hash: &hash,
             product,
             plan: entitlement.plan,
             trial: match entitlement.terms {
@@ -59,7 +62,14 @@ pub async fn register(scope: Scope, Json(input): Json<RegisterIn>) -> Result<Rep
     if MeterClient::named(tenant, user, product).configure(&scope, entitlement).await.is_err() {
         log::warn("register", "the plan could not be pushed to the meter yet", Some(&scope));
     }
-    Ok(Reply::json(StatusCode::CREATED, &tokens::sign_in(&scope, tenant, user).await?))
+    noted::of_user(&scope, tenant, user, Action::Register).await;
+    // The account stands without the mail, too: there is another at POST /auth/verify-email/resend.
+    let sender = scope.clone();
+    scope.wait_until(async move {
+        mailed::try_token(&sender, MailTokenKind::VerifyEmail, tenant, user, email.as_str()).await;
+    });
+    let signed_in = tokens::sign_in(&scope, tenant, user, &hash).await?;
+    Ok(Reply::json(StatusCode::CREATED, &signed_in.ok_or_else(Problem::internal)?))
 }
 
 /// The plan an account begins with: the trial; without limits where the platform is being measured.

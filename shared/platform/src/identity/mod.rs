@@ -6,10 +6,12 @@
 
 mod caller;
 mod keys;
+mod mail_token;
 mod refresh;
 mod token;
 
 pub use caller::Caller;
 pub use keys::{SigningKey, VerifyingKeys};
-pub use refresh::{REFRESH_TOKEN_MS, RefreshToken};
+pub use mail_token::{MailToken, MailTokenKind};
+pub use refresh::{GRACE_MS, REFRESH_TOKEN_MS, RefreshToken, TagKey};
 pub use token::{ACCESS_TOKEN_SECONDS, AccessClaims, TokenError, issue, verify};
