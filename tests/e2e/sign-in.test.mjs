@@ -130,8 +130,11 @@ test('a sign-in that a reset overtakes opens nothing', async () => {
 test('whether an address is registered is told neither by the answer nor by its time', async () => {
   const user = await register(platform);
   const times = { known: [], unknown: [] };
-  for (let n = 0; n < 10; n++) {
-    for (const [name, email] of [['known', user.email], ['unknown', freshEmail()]]) {
+  const stranger = freshEmail();
+  // The first call for an address makes its counter, registered or not.
+  for (const email of [user.email, stranger]) assert.equal((await forgot(email)).status, 204);
+  for (let n = 0; n < 9; n++) {
+    for (const [name, email] of [['known', user.email], ['unknown', stranger]]) {
       const begun = performance.now();
       const answer = await forgot(email);
       times[name].push(performance.now() - begun);

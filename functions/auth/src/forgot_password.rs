@@ -13,17 +13,18 @@ use tollgate_platform::{
     store::directory,
 };
 
-use crate::{mailed, noted};
+use crate::{guard::Guard, mailed, noted};
 
 /// Mails a token to set another password with. The answer is the same, and as quick, for an address nobody registered: all of
 /// the work comes after it.
-#[utoipa::path(post, path = "/auth/forgot-password", tag = "accounts", request_body = EmailIn, responses(
+#[utoipa::path(post, path = "/auth/forgot-password", operation_id = "forgot_password", tag = "accounts", request_body = EmailIn, responses(
     (status = 204), (status = 400, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem),
-    (status = 422, body = Problem), (status = 503, body = Problem),
+    (status = 422, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]
 pub async fn forgot(scope: Scope, Json(input): Json<EmailIn>) -> Result<Reply, Problem> {
     let email = Email::parse(&input.email).map_err(|_| Problem::internal())?;
+    Guard::of(&scope, email.as_str()).admit_mail(&scope).await?;
     let worker = scope.clone();
     scope.wait_until(async move {
         let account = match directory::account_by_email(&worker, &email).await {

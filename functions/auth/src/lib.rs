@@ -2,6 +2,7 @@
 
 mod ending;
 mod forgot_password;
+mod guard;
 mod jwks;
 mod login;
 mod logout;
@@ -14,6 +15,8 @@ mod reset_password;
 mod sessions;
 mod tokens;
 mod verify_email;
+
+pub use guard::SignInGuard;
 
 tollgate_platform::routes! {
     post "/auth/register" => register::register;

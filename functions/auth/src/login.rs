@@ -12,17 +12,19 @@ use tollgate_platform::{
     store::directory,
 };
 
-use crate::{noted, password, tokens};
+use crate::{guard::Guard, noted, password, tokens};
 
 /// Signs a user in. The same answer, and the same time, for an unknown address and for a wrong password.
 #[utoipa::path(post, path = "/auth/login", tag = "accounts", request_body = LoginIn, responses(
     (status = 200, body = SignedInOut), (status = 400, body = Problem), (status = 401, body = Problem, description = "`invalid_credentials`"),
-    (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem),
+    (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]
 pub async fn login(scope: Scope, Json(input): Json<LoginIn>) -> Result<Reply, Problem> {
     // Longer ones were never taken; hashing them would only cost.
     let password = if input.password.chars().count() <= MAX_PASSWORD_CHARS { input.password.as_str() } else { "" };
+    let mut guard = Guard::of(&scope, &input.email);
+    guard.admit(&scope).await?;
     let account = match Email::parse(&input.email) {
         Ok(email) => directory::account_by_email(&scope, &email).await?,
         Err(_) => None,
@@ -43,7 +45,8 @@ pub async fn login(scope: Scope, Json(input): Json<LoginIn>) -> Result<Reply, Pr
         return Err(denied("password"));
     }
     let signed_in = tokens::sign_in(&scope, tenant, user, &account.password_hash).await?;
-    Ok(Reply::json(StatusCode::OK, &signed_in.ok_or_else(|| denied("password was changed"))?))
+    let signed_in = signed_in.ok_or_else(|| denied("password was changed"))?;
+    guard.succeeded(&scope, Reply::json(StatusCode::OK, &signed_in)).await
 }
 
 fn refused() -> Problem {

@@ -21,17 +21,20 @@ use tollgate_platform::{
     store::{self, NewAccount, StoreError},
 };
 
-use crate::{mailed, noted, password, tokens};
+use crate::{guard::Guard, mailed, noted, password, tokens};
 
 /// Makes a user with a tenant of one, begins the trial and signs the user in.
 #[utoipa::path(post, path = "/auth/register", tag = "accounts", request_body = RegisterIn, responses(
     (status = 201, body = SignedInOut), (status = 400, body = Problem), (status = 409, body = Problem, description = "`email_taken`"),
-    (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem),
+    (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]
 pub async fn register(scope: Scope, Json(input): Json<RegisterIn>) -> Result<Reply, Problem> {
     let email = Email::parse(&input.email).map_err(|_| Problem::internal())?;
     let product = input.product.as_deref().and_then(Product::parse).unwrap_or_default();
+    // That an address is registered is told here, slowly: it counts as a failure of whoever asks.
+    let mut guard = Guard::of(&scope, email.as_str());
+    guard.admit_address(&scope).await?;
     let name = input.name.as_deref().map(str::trim).filter(|name| !name.is_empty());
     let now = scope.now();
     let user = UserId::new(now, random::entropy()?);
@@ -69,7 +72,8 @@ pub async fn register(scope: Scope, Json(input): Json<RegisterIn>) -> Result<Rep
         mailed::try_token(&sender, MailTokenKind::VerifyEmail, tenant, user, email.as_str()).await;
     });
     let signed_in = tokens::sign_in(&scope, tenant, user, &hash).await?;
-    Ok(Reply::json(StatusCode::CREATED, &signed_in.ok_or_else(Problem::internal)?))
+    let signed_in = signed_in.ok_or_else(Problem::internal)?;
+    guard.succeeded(&scope, Reply::json(StatusCode::CREATED, &signed_in)).await
 }
 
 /// The plan an account begins with: the trial; without limits where the platform is being measured.

@@ -14,21 +14,26 @@ use tollgate_platform::{
 
 use crate::{
     ending::{end_in_meters, reachable},
+    guard::Guard,
     mailed::{self, Notice},
     noted, password,
     verify_email::dead,
 };
 
 /// Sets another password with a mailed token, good once and for half an hour, and ends every session.
-#[utoipa::path(post, path = "/auth/reset-password", tag = "accounts", request_body = ResetPasswordIn, responses(
+#[utoipa::path(post, path = "/auth/reset-password", operation_id = "reset_password", tag = "accounts", request_body = ResetPasswordIn, responses(
     (status = 204), (status = 400, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem),
-    (status = 422, body = Problem), (status = 503, body = Problem),
+    (status = 422, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]
 pub async fn reset(scope: Scope, Json(input): Json<ResetPasswordIn>) -> Result<Reply, Problem> {
     let token = MailToken::parse(MailTokenKind::ResetPassword, &input.token).ok_or_else(dead)?;
+    // An invented token is a failure of the address it comes from.
     let now = scope.now();
+    let mut stranger = Guard::of(&scope, "");
+    stranger.admit_address(&scope).await?;
     let address = store::mail_token_holder(&scope, &token, now).await?.ok_or_else(dead)?;
+    stranger.give_back(&scope);
     let email = Email::parse(&address).map_err(|_| Problem::internal())?;
     check_password(&input.password, &email)
         .map_err(|weak| Problem::invalid(vec![FieldError::new("password", weak.to_string())]))?;
@@ -49,5 +54,6 @@ pub async fn reset(scope: Scope, Json(input): Json<ResetPasswordIn>) -> Result<R
     noted::of_user(&scope, token.tenant, token.user, Action::PasswordReset).await;
     let event = format!("password_changed {}", scope.request_id());
     mailed::tell(&scope, token.tenant, event, address, Notice::PasswordChanged);
-    Ok(no_content())
+    // Whoever reads the mail is let in: this device is not a stranger's any more.
+    Guard::of(&scope, email.as_str()).succeeded(&scope, no_content()).await
 }

@@ -21,7 +21,7 @@ use crate::{
 const LISTED: u32 = 200;
 
 /// The devices the caller is signed in on.
-#[utoipa::path(get, path = "/auth/sessions", tag = "accounts", security(("bearer" = [])), responses(
+#[utoipa::path(get, path = "/auth/sessions", operation_id = "list_sessions", tag = "accounts", security(("bearer" = [])), responses(
     (status = 200, body = SessionsOut), (status = 401, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]
@@ -37,7 +37,7 @@ pub async fn list(scope: Scope, caller: Caller) -> Result<Reply, Problem> {
 }
 
 /// Ends one of the caller's sessions: its tokens stop working with the next request.
-#[utoipa::path(delete, path = "/auth/sessions/{id}", tag = "accounts", security(("bearer" = [])),
+#[utoipa::path(delete, path = "/auth/sessions/{id}", operation_id = "revoke_session", tag = "accounts", security(("bearer" = [])),
     params(("id" = String, Path, description = "`ses_…`")), responses(
     (status = 204), (status = 401, body = Problem), (status = 404, body = Problem), (status = 503, body = Problem),
 ))]

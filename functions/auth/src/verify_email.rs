@@ -9,10 +9,10 @@ use tollgate_platform::{
     store,
 };
 
-use crate::{mailed, noted};
+use crate::{guard::Guard, mailed, noted};
 
 /// Confirms an address with the token that was mailed to it: good once, for three days.
-#[utoipa::path(post, path = "/auth/verify-email", tag = "accounts", request_body = TokenIn, responses(
+#[utoipa::path(post, path = "/auth/verify-email", operation_id = "verify_email", tag = "accounts", request_body = TokenIn, responses(
     (status = 204), (status = 400, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem),
     (status = 422, body = Problem), (status = 503, body = Problem),
 ))]
@@ -27,14 +27,15 @@ pub async fn verify(scope: Scope, Json(input): Json<TokenIn>) -> Result<Reply, P
 }
 
 /// Mails the caller another token; the one before is dead. Nothing is mailed when the address is confirmed.
-#[utoipa::path(post, path = "/auth/verify-email/resend", tag = "accounts", security(("bearer" = [])), responses(
-    (status = 204), (status = 401, body = Problem), (status = 503, body = Problem),
+#[utoipa::path(post, path = "/auth/verify-email/resend", operation_id = "resend_verification", tag = "accounts", security(("bearer" = [])), responses(
+    (status = 204), (status = 401, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]
 pub async fn resend(scope: Scope, caller: Caller) -> Result<Reply, Problem> {
     let row = store::profile(&scope, caller.tenant, caller.user, caller.session).await?;
     let row = row.filter(store::ProfileRow::session_stands).ok_or_else(session_ended)?;
     if row.email_verified == 0 {
+        Guard::of(&scope, &row.email).admit_mail(&scope).await?;
         mailed::send_token(&scope, MailTokenKind::VerifyEmail, caller.tenant, caller.user, &row.email).await?;
     }
     Ok(no_content())
