@@ -2,11 +2,12 @@
 
 use http::StatusCode;
 use tollgate_api::{account::SignedInOut, team::AcceptIn};
-use tollgate_domain::team::InvitationToken;
+use tollgate_domain::{account::Email, team::InvitationToken};
 use tollgate_platform::{
-    Problem, Scope,
+    Code, Problem, Scope,
     http::{Json, Reply},
     identity::MemberOf,
+    store::{self, directory},
     team,
 };
 
@@ -27,5 +28,11 @@ pub async fn accept(scope: Scope, member: MemberOf, Json(input): Json<AcceptIn>)
     let token = InvitationToken::parse(&input.token).ok_or_else(|| Problem::not_found("invitation"))?;
     let (tenant, invitation) = token.claimed();
     team::join(&scope, &member, (tenant, invitation), token.hash()).await?;
-    Ok(Reply::json(StatusCode::OK, &tokens::sign_in(&scope, tenant, member.user).await?))
+    let again = || Problem::new(Code::Unauthorized, "You have joined. Sign in to go on.");
+    let row = store::profile(&scope, tenant, member.user, None).await?.ok_or_else(again)?;
+    let email = Email::parse(&row.email).map_err(|_| Problem::internal())?;
+    let account = directory::account_by_email(&scope, &email).await?.ok_or_else(again)?;
+    // A password that was reset in the meantime signs nobody in.
+    let signed_in = tokens::sign_in(&scope, tenant, member.user, &account.password_hash).await?.ok_or_else(again)?;
+    Ok(Reply::json(StatusCode::OK, &signed_in))
 }

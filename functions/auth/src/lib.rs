@@ -1,13 +1,23 @@
 //! Registration, sign-in and tokens: the only function that holds the signing key.
 
 mod accept_invitation;
+mod ending;
+mod forgot_password;
+mod guard;
 mod jwks;
 mod login;
 mod logout;
+mod mailed;
+mod noted;
 mod password;
 mod refresh;
 mod register;
+mod reset_password;
+mod sessions;
 mod tokens;
+mod verify_email;
+
+pub use guard::SignInGuard;
 
 tollgate_platform::routes! {
     post "/auth/register" => register::register;
@@ -15,6 +25,12 @@ tollgate_platform::routes! {
     post "/auth/refresh" => refresh::refresh;
     post "/auth/logout" => logout::logout;
     post "/team/invites/accept" => accept_invitation::accept;
+    post "/auth/verify-email" => verify_email::verify;
+    post "/auth/verify-email/resend" => verify_email::resend;
+    post "/auth/forgot-password" => forgot_password::forgot;
+    post "/auth/reset-password" => reset_password::reset;
+    get "/auth/sessions" => sessions::list;
+    delete "/auth/sessions/{id}" => sessions::revoke;
     get "/auth/.well-known/jwks.json" => jwks::jwks;
 }
 

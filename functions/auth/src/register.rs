@@ -4,6 +4,7 @@ use http::StatusCode;
 use tollgate_api::account::{RegisterIn, SignedInOut};
 use tollgate_domain::{
     account::Email,
+    audit::Action,
     catalogue::{Plan, Product, limits},
     id::{Shard, TenantId, UserId},
     meter::{Entitlement, Terms},
@@ -12,6 +13,7 @@ use tollgate_domain::{
 use tollgate_platform::{
     Code, Problem, Scope,
     http::{Json, Reply},
+    identity::MailTokenKind,
     log,
     meter::MeterClient,
     random,
@@ -19,22 +21,26 @@ use tollgate_platform::{
     store::{self, NewAccount, StoreError},
 };
 
-use crate::{password, tokens};
+use crate::{guard::Guard, mailed, noted, password, tokens};
 
 /// Makes a user with a tenant of one, begins the trial and signs the user in.
 #[utoipa::path(post, path = "/auth/register", tag = "accounts", request_body = RegisterIn, responses(
     (status = 201, body = SignedInOut), (status = 400, body = Problem), (status = 409, body = Problem, description = "`email_taken`"),
-    (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem),
+    (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]
 pub async fn register(scope: Scope, Json(input): Json<RegisterIn>) -> Result<Reply, Problem> {
     let email = Email::parse(&input.email).map_err(|_| Problem::internal())?;
     let product = input.product.as_deref().and_then(Product::parse).unwrap_or_default();
+    // That an address is registered is told here, slowly: it counts as a failure of whoever asks.
+    let mut guard = Guard::of(&scope, email.as_str());
+    guard.admit_address(&scope).await?;
     let name = input.name.as_deref().map(str::trim).filter(|name| !name.is_empty());
     let now = scope.now();
     let user = UserId::new(now, random::entropy()?);
     let tenant = TenantId::on_shard(now, random::entropy()?, Shard::FIRST);
     let entitlement = first_plan(&scope, product)?;
+    let hash = password::hash(&input.password)?;
     store::register(
         &scope,
         &NewAccount {
@@ -43,7 +49,7 @@ pub async fn register(scope: Scope, Json(input): Json<RegisterIn>) -> Result<Rep
             email: &email,
             name,
             tenant_name: name.unwrap_or(email.as_str()),
-            password_hash: &password::hash(&input.password)?,
+            password_hash: &hash,
             product,
             plan: entitlement.plan,
             trial: match entitlement.terms {
@@ -59,7 +65,15 @@ pub async fn register(scope: Scope, Json(input): Json<RegisterIn>) -> Result<Rep
     if MeterClient::named(tenant, user, product).configure(&scope, entitlement).await.is_err() {
         log::warn("register", "the plan could not be pushed to the meter yet", Some(&scope));
     }
-    Ok(Reply::json(StatusCode::CREATED, &tokens::sign_in(&scope, tenant, user).await?))
+    noted::of_user(&scope, tenant, user, Action::Register).await;
+    // The account stands without the mail, too: there is another at POST /auth/verify-email/resend.
+    let sender = scope.clone();
+    scope.wait_until(async move {
+        mailed::try_token(&sender, MailTokenKind::VerifyEmail, tenant, user, email.as_str()).await;
+    });
+    let signed_in = tokens::sign_in(&scope, tenant, user, &hash).await?;
+    let signed_in = signed_in.ok_or_else(Problem::internal)?;
+    guard.succeeded(&scope, Reply::json(StatusCode::CREATED, &signed_in)).await
 }
 
 /// The plan an account begins with: the trial; without limits where the platform is being measured.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tollgate_domain::{
     account::{Email, check_password},
     catalogue::Product,
-    id::{TenantId, UserId},
+    id::{SessionId, TenantId, UserId},
     time::Timestamp,
     trial::TrialStatus,
 };
@@ -74,6 +74,82 @@ pub struct RefreshIn {
 }
 
 impl Validate for RefreshIn {}
+
+/// `POST /auth/verify-email`.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+pub struct TokenIn {
+    /// The token of the link that was mailed.
+    pub token: String,
+}
+
+impl Validate for TokenIn {}
+
+/// `POST /auth/forgot-password`.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+pub struct EmailIn {
+    /// The sign-in name.
+    #[schema(example = "ada@example.com")]
+    pub email: String,
+}
+
+impl Validate for EmailIn {
+    fn validate(&self) -> Result<(), Vec<FieldError>> {
+        Email::parse(&self.email).map(drop).map_err(|invalid| vec![FieldError::new("email", invalid.to_string())])
+    }
+}
+
+/// `POST /auth/reset-password`.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+pub struct ResetPasswordIn {
+    /// The token of the link that was mailed.
+    pub token: String,
+    /// 12 to 128 characters, not a well-known one.
+    #[schema(min_length = 12, max_length = 128, example = "another long and private sentence")]
+    pub password: String,
+}
+
+impl Validate for ResetPasswordIn {}
+
+/// A device signed in.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct SessionOut {
+    /// `ses_…`
+    #[schema(value_type = String)]
+    pub id: SessionId,
+    /// What the device calls itself: its `User-Agent`.
+    pub device: Option<String>,
+    /// The address it signed in from.
+    pub address: Option<String>,
+    /// Where that address is, as far as is known.
+    pub place: Option<PlaceOut>,
+    /// When it signed in.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it last got new tokens.
+    #[schema(value_type = String, format = DateTime)]
+    pub refreshed_at: Timestamp,
+    /// When it ends unless it gets new ones.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+/// Where an address is.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct PlaceOut {
+    /// Two letters (ISO 3166-1).
+    pub country: Option<String>,
+    /// Its name in English.
+    pub city: Option<String>,
+}
+
+/// `GET /auth/sessions`.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct SessionsOut {
+    /// The one that was used last first.
+    pub data: Vec<SessionOut>,
+}
 
 /// A person.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]

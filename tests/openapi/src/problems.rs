@@ -32,7 +32,7 @@ explained! {
         "The access token has expired; it lives 15 minutes.",
         "Get a new pair with `POST /auth/refresh` and send the request again.";
     SessionRevoked:
-        "The session was ended: by a logout, or because a refresh token was used twice.",
+        "The session was ended: by a logout, from another device, by a new password, or because a refresh token was used twice.",
         "Sign in again with `POST /auth/login`.";
     InvalidCredentials:
         "E-mail or password is wrong; which of them is not told.",

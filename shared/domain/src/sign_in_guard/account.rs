@@ -101,8 +101,13 @@ impl AccountGuard {
         after
     }
 
+    /// Whether nothing will change by waiting: what strangers tried is forgotten.
+    pub fn is_quiet(&self, now: Timestamp) -> bool {
+        self.strangers.is_forgotten(Self::STRANGERS, now)
+    }
+
     /// Whether it need not be stored any more.
     pub fn is_forgotten(&self, now: Timestamp) -> bool {
-        self.known.is_empty() && self.strangers.is_forgotten(Self::STRANGERS, now)
+        self.known.is_empty() && self.is_quiet(now)
     }
 }

@@ -16,7 +16,7 @@ mod wire;
 
 pub use client::{MeterClient, MeterUnavailable};
 pub use export::{ExportBatch, MarkRow, Owner, UsageRow};
-pub use object::{ROWS_HEADER, call};
+pub use object::{ROWS_HEADER, call, call_for};
 pub use pool_client::PoolClient;
 pub use pool_wire::{PoolReply, PoolRequest};
 pub use snapshot::Snapshot;

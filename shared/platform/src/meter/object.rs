@@ -27,7 +27,10 @@ pub async fn call<Q: Serialize, R: DeserializeOwned>(
 }
 
 /// The same on behalf of a request, which pays for it.
-pub(super) async fn call_for<Q: Serialize, R: DeserializeOwned>(
+///
+/// # Errors
+/// As above.
+pub async fn call_for<Q: Serialize, R: DeserializeOwned>(
     scope: &Scope,
     binding: &str,
     name: &str,

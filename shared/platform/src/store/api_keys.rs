@@ -15,8 +15,20 @@ use super::database::{Param, Statement, StoreError, TenantDb};
 use crate::Scope;
 
 /// Statements of this repository.
-pub const STATEMENTS: &[Statement] =
-    &[ADD, FIND, OWN, LIST, SESSION_STANDS, REPLACE, ADD_REPLACEMENT, REVOKE, REVOKE_ALL, TOUCH, TOUCH_EXPORTED];
+pub const STATEMENTS: &[Statement] = &[
+    ADD,
+    FIND,
+    OWN,
+    LIST,
+    SESSION_STANDS,
+    REPLACE,
+    ADD_REPLACEMENT,
+    REVOKE,
+    REVOKE_ALL,
+    REVOKED_SINCE,
+    TOUCH,
+    TOUCH_EXPORTED,
+];
 
 /// How often a key's last use is written at most.
 const TOUCH_EVERY_MS: i64 = 60 * 60 * 1000;
@@ -77,7 +89,11 @@ const REVOKE: Statement = Statement {
 };
 const REVOKE_ALL: Statement = Statement {
     name: "api_keys.revoke_all",
-    sql: "UPDATE api_keys SET revoked_at = ?3 WHERE tenant_id = ?1 AND user_id = ?2 AND revoked_at IS NULL RETURNING key_id, product",
+    sql: "UPDATE api_keys SET revoked_at = ?3 WHERE tenant_id = ?1 AND user_id = ?2 AND revoked_at IS NULL",
+};
+const REVOKED_SINCE: Statement = Statement {
+    name: "api_keys.revoked_since",
+    sql: "SELECT key_id, product FROM api_keys WHERE tenant_id = ?1 AND user_id = ?2 AND revoked_at >= ?3",
 };
 const TOUCH: Statement = Statement {
     name: "api_keys.touch",
@@ -305,7 +321,11 @@ struct RevokedRow {
     product: String,
 }
 
-/// Revokes all keys of a user; answers those that were good until now, with the product of each.
+/// How long ago a key may have been revoked for its meter to be told again.
+const TELL_AGAIN_MS: i64 = 60 * 60 * 1000;
+
+/// Revokes all keys of a user; answers those that were good within the last hour, with the product of each: a meter that
+/// could not be told is told when this is done again.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -315,9 +335,11 @@ pub async fn revoke_all_api_keys(
     user: UserId,
     now: Timestamp,
 ) -> Result<Vec<(ApiKeyId, Product)>, StoreError> {
-    let rows: Vec<RevokedRow> = TenantDb::of(scope, tenant)?
-        .all(REVOKE_ALL, &[Param::Text(&user.to_string()), Param::Int(now.as_millis())])
-        .await?;
+    let user = user.to_string();
+    let db = TenantDb::of(scope, tenant)?;
+    db.run(REVOKE_ALL, &[Param::Text(&user), Param::Int(now.as_millis())]).await?;
+    let since = now.plus_millis(-TELL_AGAIN_MS).as_millis();
+    let rows: Vec<RevokedRow> = db.all(REVOKED_SINCE, &[Param::Text(&user), Param::Int(since)]).await?;
     Ok(rows.into_iter().filter_map(|row| Some((row.key_id.parse().ok()?, Product::parse(&row.product)?))).collect())
 }
 

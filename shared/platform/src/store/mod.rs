@@ -10,6 +10,7 @@ mod api_keys;
 mod audit;
 mod database;
 pub mod directory;
+mod mail_tokens;
 mod mails;
 mod sessions;
 mod subscriptions;
@@ -24,8 +25,12 @@ pub use api_keys::{
 };
 pub use audit::{AuditFilter, AuditRow, append_audit, audit_after, audit_head, audit_page};
 pub use database::{Param, Statement, StoreError, TenantDb, shards};
+pub use mail_tokens::{issue_mail_token, mail_token_holder, reset_password, verify_email};
 pub use mails::{mail_asked, mail_sent};
-pub use sessions::{NewSession, SessionRow, end_session, open_session, rotate, session};
+pub use sessions::{
+    ListedSession, NewSession, Rotation, SessionRow, end_session, is_new_device, listed_session, open_session,
+    recent_sessions, rotate, session, sessions, users_products,
+};
 pub use subscriptions::{SubscriptionRow, subscription};
 pub use usage_export::write_export;
 
@@ -34,6 +39,7 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     accounts::STATEMENTS,
     api_keys::STATEMENTS,
     audit::STATEMENTS,
+    mail_tokens::STATEMENTS,
     mails::STATEMENTS,
     sessions::STATEMENTS,
     subscriptions::STATEMENTS,

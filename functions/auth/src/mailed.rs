@@ -1,0 +1,79 @@
+//! Mails of an account.
+
+use tollgate_domain::{
+    id::{TenantId, UserId},
+    mail::Letter,
+};
+use tollgate_platform::{
+    Problem, Scope,
+    identity::{MailToken, MailTokenKind},
+    log, mail, random, store,
+};
+
+/// Makes a token and mails it to its user; an older one of its kind is dead from now on.
+pub async fn send_token(
+    scope: &Scope,
+    kind: MailTokenKind,
+    tenant: TenantId,
+    user: UserId,
+    address: &str,
+) -> Result<(), Problem> {
+    let token = MailToken::new(kind, tenant, user, random::bytes()?);
+    store::issue_mail_token(scope, &token, scope.now()).await?;
+    let public = &scope.settings().public_url;
+    let link = |page: &str| format!("{public}/{page}?token={}", token.reveal());
+    // Half of the hash names the mail and opens nothing.
+    let hash = token.hash();
+    let event = format!("{} {}", kind.as_str(), hash.get(..32).unwrap_or_default());
+    match kind {
+        MailTokenKind::VerifyEmail => {
+            mail::send(scope, tenant, event, address, &Letter::VerifyEmail { link: &link("verify-email") }).await
+        }
+        MailTokenKind::ResetPassword => {
+            let minutes = kind.lives_ms() / 60_000;
+            let letter = Letter::ResetPassword { link: &link("reset-password"), minutes };
+            mail::send(scope, tenant, event, address, &letter).await
+        }
+    }
+}
+
+/// The same where the request is carried out whether it works or not.
+pub async fn try_token(scope: &Scope, kind: MailTokenKind, tenant: TenantId, user: UserId, address: &str) {
+    if let Err(problem) = send_token(scope, kind, tenant, user, address).await {
+        log::warn(
+            "mailed",
+            &format!("a {} mail could not be asked for: {}", kind.as_str(), problem.detail),
+            Some(scope),
+        );
+    }
+}
+
+/// Tells a user what happened, after the answer.
+pub fn tell(scope: &Scope, tenant: TenantId, event: String, address: String, letter: Notice) {
+    let sender = scope.clone();
+    scope.wait_until(async move {
+        let sent = match &letter {
+            Notice::PasswordChanged => mail::send(&sender, tenant, event, &address, &Letter::PasswordChanged).await,
+            Notice::NewDevice { device, from } => {
+                let letter = Letter::NewDevice { device, address: from.as_deref(), at: sender.now() };
+                mail::send(&sender, tenant, event, &address, &letter).await
+            }
+        };
+        if let Err(problem) = sent {
+            log::warn("mailed", &format!("a notice could not be asked for: {}", problem.detail), Some(&sender));
+        }
+    });
+}
+
+/// What a user is told without having asked.
+pub enum Notice {
+    /// The password was changed.
+    PasswordChanged,
+    /// A device signed in that did not before.
+    NewDevice {
+        /// What it calls itself.
+        device: String,
+        /// Where it is.
+        from: Option<String>,
+    },
+}

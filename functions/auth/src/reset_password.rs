@@ -1,0 +1,59 @@
+//! `POST /auth/reset-password`
+
+use tollgate_api::{FieldError, account::ResetPasswordIn};
+use tollgate_domain::{
+    account::{Email, check_password},
+    audit::Action,
+};
+use tollgate_platform::{
+    Problem, Scope,
+    http::{Json, Reply, no_content},
+    identity::{MailToken, MailTokenKind},
+    store,
+};
+
+use crate::{
+    ending::{end_in_meters, reachable},
+    guard::Guard,
+    mailed::{self, Notice},
+    noted, password,
+    verify_email::dead,
+};
+
+/// Sets another password with a mailed token, good once and for half an hour, and ends every session.
+#[utoipa::path(post, path = "/auth/reset-password", operation_id = "reset_password", tag = "accounts", request_body = ResetPasswordIn, responses(
+    (status = 204), (status = 400, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem),
+    (status = 422, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
+))]
+#[worker::send]
+pub async fn reset(scope: Scope, Json(input): Json<ResetPasswordIn>) -> Result<Reply, Problem> {
+    let token = MailToken::parse(MailTokenKind::ResetPassword, &input.token).ok_or_else(dead)?;
+    // An invented token is a failure of the address it comes from.
+    let now = scope.now();
+    let mut stranger = Guard::of(&scope, "");
+    stranger.admit_address(&scope).await?;
+    let address = store::mail_token_holder(&scope, &token, now).await?.ok_or_else(dead)?;
+    stranger.give_back(&scope);
+    let email = Email::parse(&address).map_err(|_| Problem::internal())?;
+    check_password(&input.password, &email)
+        .map_err(|weak| Problem::invalid(vec![FieldError::new("password", weak.to_string())]))?;
+    let hash = password::hash(&input.password)?;
+
+    // The meters first: should a later step fail, the token is still good, and whoever tries again leaves nothing open.
+    let products = store::users_products(&scope, token.tenant, token.user).await?;
+    let before = reachable(&scope, token.tenant, token.user, now).await?;
+    end_in_meters(&scope, token.tenant, token.user, &products, &before).await?;
+    if !store::reset_password(&scope, &token, &hash, now).await? {
+        return Err(dead());
+    }
+    // Those that were opened or refreshed in the meantime. From here on the old password opens none.
+    let mut after = reachable(&scope, token.tenant, token.user, now).await?;
+    after.retain(|session| !before.contains(session));
+    end_in_meters(&scope, token.tenant, token.user, &products, &after).await?;
+
+    noted::of_user(&scope, token.tenant, token.user, Action::PasswordReset).await;
+    let event = format!("password_changed {}", scope.request_id());
+    mailed::tell(&scope, token.tenant, event, address, Notice::PasswordChanged);
+    // Whoever reads the mail is let in: this device is not a stranger's any more.
+    Guard::of(&scope, email.as_str()).succeeded(&scope, no_content()).await
+}

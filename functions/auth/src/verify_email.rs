@@ -1,0 +1,52 @@
+//! `POST /auth/verify-email`, `POST /auth/verify-email/resend`
+
+use tollgate_api::{FieldError, account::TokenIn};
+use tollgate_domain::audit::Action;
+use tollgate_platform::{
+    Code, Problem, Scope,
+    http::{Json, Reply, no_content},
+    identity::{Caller, MailToken, MailTokenKind},
+    store,
+};
+
+use crate::{guard::Guard, mailed, noted};
+
+/// Confirms an address with the token that was mailed to it: good once, for three days.
+#[utoipa::path(post, path = "/auth/verify-email", operation_id = "verify_email", tag = "accounts", request_body = TokenIn, responses(
+    (status = 204), (status = 400, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem),
+    (status = 422, body = Problem), (status = 503, body = Problem),
+))]
+#[worker::send]
+pub async fn verify(scope: Scope, Json(input): Json<TokenIn>) -> Result<Reply, Problem> {
+    let token = MailToken::parse(MailTokenKind::VerifyEmail, &input.token).ok_or_else(dead)?;
+    if !store::verify_email(&scope, &token, scope.now()).await? {
+        return Err(dead());
+    }
+    noted::of_user(&scope, token.tenant, token.user, Action::EmailVerify).await;
+    Ok(no_content())
+}
+
+/// Mails the caller another token; the one before is dead. Nothing is mailed when the address is confirmed.
+#[utoipa::path(post, path = "/auth/verify-email/resend", operation_id = "resend_verification", tag = "accounts", security(("bearer" = [])), responses(
+    (status = 204), (status = 401, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
+))]
+#[worker::send]
+pub async fn resend(scope: Scope, caller: Caller) -> Result<Reply, Problem> {
+    let row = store::profile(&scope, caller.tenant, caller.user, caller.session).await?;
+    let row = row.filter(store::ProfileRow::session_stands).ok_or_else(session_ended)?;
+    if row.email_verified == 0 {
+        Guard::of(&scope, &row.email).admit_mail(&scope).await?;
+        mailed::send_token(&scope, MailTokenKind::VerifyEmail, caller.tenant, caller.user, &row.email).await?;
+    }
+    Ok(no_content())
+}
+
+/// 401 for a session that was ended.
+pub fn session_ended() -> Problem {
+    Problem::new(Code::SessionRevoked, "This session was ended. Sign in again.")
+}
+
+/// The same for a token that is used up, too old, replaced by a later one, or invented.
+pub fn dead() -> Problem {
+    Problem::invalid(vec![FieldError::new("token", "is not good (any more); ask for another mail")])
+}
