@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { assertProblem, bearer, call, chat, get, register } from '../harness/http.mjs';
+import { assertProblem, bearer, call, chat, freshEmail, get, register } from '../harness/http.mjs';
+import { withDatabase } from '../harness/database.mjs';
+import { subscribe } from '../harness/meters.mjs';
 import { withPlatform } from '../harness/platform.mjs';
 import { eventually, settledQuota } from '../harness/usage.mjs';
 
@@ -23,6 +25,29 @@ const OPERATIONS = {
   // The token is the credential: a stranger's own says nothing about anybody else.
   'POST /auth/refresh': { open: true, body: (stranger) => ({ refresh_token: stranger.refresh_token }) },
   'POST /auth/logout': { open: true, body: { refresh_token: 'none' }, status: 204 },
+  'POST /auth/verify-email': { open: true, body: { token: 'none' }, status: 422 },
+  'POST /auth/forgot-password': { open: true, body: { email: 'nobody@example.com' }, status: 204 },
+  'POST /auth/reset-password': { open: true, body: { token: 'none', password: 'a long and quiet password 43' }, status: 422 },
+  'POST /auth/verify-email/resend': { own: true, status: 204 },
+  'GET /auth/sessions': { own: true },
+  'DELETE /auth/sessions/{id}': { of: async (owner) => `/auth/sessions/${(await get(platform, '/auth/sessions', { token: owner.access_token })).data.data.at(-1).id}` },
+  'GET /user/api-keys': { own: true },
+  'POST /user/api-keys': { own: true, body: { name: 'mine', scopes: ['chat'] }, status: 201 },
+  'DELETE /user/api-keys/{id}': { of: async (owner) => `/user/api-keys/${await apiKey(owner)}` },
+  'POST /user/api-keys/{id}/rotate': { of: async (owner) => `/user/api-keys/${await apiKey(owner)}/rotate`, body: {} },
+  'GET /audit': { own: true },
+  'GET /audit/export': { own: true },
+  'GET /audit/verify': { own: true },
+  'GET /team': { own: true },
+  'PATCH /team': { own: true, body: { name: 'Ada' } },
+  'GET /team/members': { own: true },
+  'PATCH /team/members/{user_id}': { of: (owner) => `/team/members/${owner.user.id}`, body: { role: 'owner' } },
+  'DELETE /team/members/{user_id}': { of: (owner) => `/team/members/${owner.user.id}` },
+  'GET /team/invites': { own: true },
+  'POST /team/invites': { own: true, body: { email: 'grace@example.com', role: 'member' }, status: 201 },
+  'DELETE /team/invites/{id}': { of: async (owner) => `/team/invites/${await invitation(owner)}` },
+  'POST /team/invites/accept': { own: true, body: { token: 'none' }, status: 404 },
+  'GET /admin/users': { own: true },
   'GET /user/profile': { own: true },
   'PATCH /user/profile': { own: true, body: { name: 'Ada' } },
   'GET /user/trial-status': { own: true },
@@ -38,14 +63,25 @@ const OPERATIONS = {
   'GET /v1/models/{provider}/{model}': { own: true, path: '/v1/models/tollgate/extractive' },
 };
 
+/** A new key of somebody's, by its id. */
+const apiKey = async (owner) => (await call(platform, 'POST', '/user/api-keys', { token: owner.access_token, body: { name: 'mine', scopes: ['chat'] } })).data.id;
+/** A new invitation of somebody's, by its id. */
+const invitation = async (owner) => (await call(platform, 'POST', '/team/invites', { token: owner.access_token, body: { email: freshEmail(), role: 'member' } })).data.id;
+
 /** Parameters that could name somebody else's object, where an operation takes them. */
 const FOREIGN_PARAMETERS = { user_id: (victim) => victim.user.id, cursor: (victim) => victim.cursor };
 
 const platform = await withPlatform();
 
-/** Two tenants whose data look alike: the same names, the same requests. */
-async function lookAlike() {
-  const account = await register(platform, { name: 'Ada' });
+/** Two tenants whose data look alike: the same names, the same plan, the same requests. */
+const accounts = [await register(platform, { name: 'Ada' }), await register(platform, { name: 'Ada' })];
+await platform.restart({
+  whileStopped: () => {
+    subscribe(platform.stateDir, accounts.map(({ user }) => ({ user, plan: 'teams' })));
+    withDatabase(platform.stateDir, (database) => database.exec('UPDATE subscriptions SET seats = 20'));
+  },
+});
+async function lookAlike(account) {
   const first = await chat(platform, account.access_token, { content: 'The same question' });
   await chat(platform, account.access_token, { content: 'The same question' });
   await settledQuota(platform, account.access_token);
@@ -55,8 +91,7 @@ async function lookAlike() {
   });
   return { ...account, cursor: logs.next_cursor, requestId: first.headers.get('x-request-id'), completion: first.data.id };
 }
-const victim = await lookAlike();
-const stranger = await lookAlike();
+const [victim, stranger] = [await lookAlike(accounts[0]), await lookAlike(accounts[1])];
 
 /** What an answer to the stranger must never hold: each is in the victim's rows and in nobody else's. */
 const secrets = [victim.user.id, victim.tenant.id, victim.email, victim.requestId, victim.completion, victim.refresh_token];
@@ -82,7 +117,7 @@ for (const { name, path, method, operation } of operations) {
   test(`${name}: nothing of another tenant's`, async () => {
     const body = typeof how.body === 'function' ? how.body(stranger) : how.body;
     if (how.of) {
-      const foreign = await how.of(victim);
+      const foreign = await how.of(victim); // once for both: what is asked by its owner last may end it
       const answer = await call(platform, method, foreign, { token: stranger.access_token, body });
       assertProblem(answer, 404);
       assertNothingLeaks(answer, name);
