@@ -43,6 +43,8 @@ pub enum Code {
     ModelNotFound,
     /// The address exists, the method does not.
     MethodNotAllowed,
+    /// What is there does not allow it: a limit is reached, or it was done already.
+    Conflict,
     /// The address is already registered.
     EmailTaken,
     /// A team needs an owner.
@@ -55,8 +57,6 @@ pub enum Code {
     LeaveTeamFirst,
     /// The invitation was accepted, taken back, or its time is over.
     InvitationClosed,
-    /// What is there does not allow it: a limit is reached, or it was done already.
-    Conflict,
     /// The body is too large.
     PayloadTooLarge,
     /// The body is not `application/json`.
