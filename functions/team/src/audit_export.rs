@@ -9,7 +9,7 @@ use tollgate_domain::{
 };
 use tollgate_platform::{
     Code, Problem, Scope, audit,
-    http::{Pump, Query, Reply, pipe},
+    http::{Pump, Query, Reply, csv_text, pipe},
     identity::{AdminOf, actor},
     log,
     store::{self, AuditFilter, AuditRow},
@@ -157,23 +157,4 @@ fn csv_row(text: &mut String, row: AuditOut) {
     ];
     text.push_str(&fields.join(","));
     text.push_str("\r\n");
-}
-
-/// A text as a field (RFC 4180). What a spreadsheet would run as a formula gets an apostrophe: a device's name is the
-/// client's to choose.
-fn csv_text(text: &str) -> String {
-    let guarded = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
-    if guarded.contains([',', '"', '\r', '\n']) { format!("\"{}\"", guarded.replace('"', "\"\"")) } else { guarded }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::csv_text;
-
-    #[test]
-    fn a_field_is_a_field_and_no_formula() {
-        assert_eq!(csv_text("account.sign_in"), "account.sign_in");
-        assert_eq!(csv_text("{\"a\":1}"), "\"{\"\"a\"\":1}\"");
-        assert_eq!(csv_text("=cmd|' /C calc'!A0"), "'=cmd|' /C calc'!A0");
-    }
 }

@@ -5,7 +5,7 @@ use tollgate_api::usage::UsageLogOut;
 use tollgate_domain::time::Period;
 use tollgate_platform::{
     Code, Problem, Scope,
-    http::{Pump, Query, Reply, pipe},
+    http::{Pump, Query, Reply, csv_text, pipe},
     identity::{Fresh, needs::UsageRead},
     log,
     store::usage_reports::{self, Before, UsageEventRow},
@@ -124,24 +124,4 @@ fn csv_row(text: &mut String, row: &UsageLogOut) {
     fields.push(row.api_key_id.clone().unwrap_or_default());
     text.push_str(&fields.join(","));
     text.push_str("\r\n");
-}
-
-/// A text as a field (RFC 4180). What a spreadsheet would run as a formula gets an apostrophe: model names are the
-/// client's to choose.
-fn csv_text(text: &str) -> String {
-    let guarded = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
-    if guarded.contains([',', '"', '\r', '\n']) { format!("\"{}\"", guarded.replace('"', "\"\"")) } else { guarded }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::csv_text;
-
-    #[test]
-    fn a_field_is_a_field_and_no_formula() {
-        assert_eq!(csv_text("openai/gpt"), "openai/gpt");
-        assert_eq!(csv_text("a,b\"c"), "\"a,b\"\"c\"");
-        assert_eq!(csv_text("=cmd|' /C calc'!A0"), "'=cmd|' /C calc'!A0");
-        assert_eq!(csv_text("a\nb"), "\"a\nb\"");
-    }
 }

@@ -1,7 +1,7 @@
 //! `from` and `to` of a report.
 
 use tollgate_domain::time::{DAY_MS, Period, Timestamp};
-use tollgate_platform::{Code, Problem, store::usage_reports::HOUR_MS};
+use tollgate_platform::{Code, Problem, http::instant, store::usage_reports::HOUR_MS};
 
 /// The longest span of a report.
 const MAX_DAYS: i64 = 400;
@@ -25,19 +25,6 @@ pub fn parse(from: Option<&str>, to: Option<&str>, now: Timestamp) -> Result<Per
         return Err(Problem::new(Code::BadRequest, format!("from and to may be {MAX_DAYS} days apart at most.")));
     }
     Ok(Period { start: Timestamp::from_millis(start), end: Timestamp::from_millis(end) })
-}
-
-fn instant(name: &str, text: &str) -> Result<Timestamp, Problem> {
-    let full = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
-    serde_json::from_value(serde_json::Value::String(full))
-        .ok()
-        .filter(|at: &Timestamp| (0..=4_102_444_800_000).contains(&at.as_millis()))
-        .ok_or_else(|| {
-            Problem::new(
-                Code::BadRequest,
-                format!("{name} must be a day (2026-01-31) or an instant (2026-01-31T00:00:00Z)."),
-            )
-        })
 }
 
 const fn floor_hour(millis: i64) -> i64 {

@@ -6,6 +6,8 @@
 //! read in one piece, and answers are handed over as bytes.
 
 mod body;
+mod csv;
+mod instant;
 mod openapi;
 mod pump;
 mod ready;
@@ -14,6 +16,8 @@ mod scope;
 mod serve;
 
 pub use body::{Json, RawBody, read_bounded};
+pub use csv::csv_text;
+pub use instant::{LATEST_INSTANT, instant};
 pub use pump::{Pump, pipe, read as read_piece};
 pub use respond::{Reply, no_content, problem, stamp};
 pub use scope::{Query, Scope};
