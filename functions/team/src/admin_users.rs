@@ -14,13 +14,13 @@ use tollgate_domain::{
 };
 use tollgate_platform::{
     Code, Problem, Scope,
-    http::{Query, Reply},
+    http::{Page, Query, Reply},
     identity::AdminOf,
     store::usage_reports::{self, GroupBy, HOUR_MS, SummaryRow, UsageScope},
     team,
 };
 
-use crate::{instants, invites::with_seats, members::shown, page::Page};
+use crate::{instants, invites::with_seats, members::shown};
 
 /// The longest span, in days.
 const MAX_DAYS: i64 = 400;

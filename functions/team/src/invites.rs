@@ -14,14 +14,14 @@ use tollgate_domain::{
 };
 use tollgate_platform::{
     Code, Problem, Scope,
-    http::{Json, Query, Reply, no_content},
+    http::{Json, Page, Query, Reply, no_content},
     identity::AdminOf,
     mail, random,
     store::teams::{self, StoredTeam},
     team,
 };
 
-use crate::{members::record, page::Page};
+use crate::members::record;
 
 /// Every invitation of the team, newest first.
 #[utoipa::path(get, path = "/team/invites", operation_id = "list_invitations", tag = "team", security(("bearer" = [])),

@@ -9,7 +9,6 @@ mod audit_verify;
 mod instants;
 mod invites;
 mod members;
-mod page;
 mod team;
 
 tollgate_platform::routes! {
@@ -23,7 +22,7 @@ tollgate_platform::routes! {
     delete "/team/invites/{id}" => invites::revoke;
     get "/admin/users" => admin_users::users;
     get "/audit" => audit::audit;
-    get "/audit/export" => audit_export::export;
+    get "/audit/export" => audit_export::export_audit;
     get "/audit/verify" => audit_verify::verify;
 }
 

@@ -14,13 +14,11 @@ use tollgate_domain::{
 };
 use tollgate_platform::{
     Problem, Scope, audit,
-    http::{Json, Query, Reply, no_content},
+    http::{Json, Page, Query, Reply, no_content},
     identity::{Caller, MemberOf, actor},
     store::teams::Person,
     team,
 };
-
-use crate::page::Page;
 
 /// Who is in the caller's team, in the order in which their accounts were made.
 #[utoipa::path(get, path = "/team/members", operation_id = "list_members", tag = "team", security(("bearer" = [])),

@@ -13,7 +13,7 @@ tollgate_platform::routes! {
     get "/usage/quota" => quota::quota;
     get "/usage/summary" => summary::summary;
     get "/usage/logs" => logs::logs;
-    get "/usage/export" => export::export;
+    get "/usage/export" => export::export_usage;
     get "/usage/ledger/verify" => ledger::verify;
 }
 

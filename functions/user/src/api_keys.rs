@@ -1,7 +1,6 @@
 //! `GET /user/api-keys`, `POST /user/api-keys`
 
 use http::StatusCode;
-use serde::Deserialize;
 use tollgate_api::{
     FieldError,
     api_keys::{ApiKeyIn, ApiKeyMadeOut, ApiKeyOut},
@@ -16,7 +15,7 @@ use tollgate_domain::{
 };
 use tollgate_platform::{
     Code, Problem, Scope, audit,
-    http::{Json, Query, Reply},
+    http::{Json, Page, Query, Reply},
     identity::{Allowed, Caller, needs::AccountRead},
     log,
     meter::MeterClient,
@@ -29,18 +28,6 @@ use crate::profile::session_ended;
 /// The most keys of a user. Those that live on after a rotation do not count.
 const MAX_KEYS: u32 = 100;
 
-/// The most rows of a page.
-const MAX_LIMIT: u32 = 100;
-
-/// How to page.
-#[derive(Debug, Deserialize)]
-pub struct Page {
-    #[serde(default)]
-    limit: Option<u32>,
-    #[serde(default)]
-    cursor: Option<String>,
-}
-
 /// The caller's API keys, the newest first, without their secrets. Revoked ones are gone; those whose time is over are
 /// listed until they are revoked.
 #[utoipa::path(get, path = "/user/api-keys", operation_id = "list_api_keys", tag = "accounts", security(("bearer" = [])),
@@ -52,12 +39,7 @@ pub struct Page {
         (status = 403, body = Problem, description = "A key without `account:read`"), (status = 503, body = Problem)))]
 #[worker::send]
 pub async fn list(scope: Scope, caller: Allowed<AccountRead>, Query(page): Query<Page>) -> Result<Reply, Problem> {
-    let limit = page.limit.unwrap_or(20);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(Problem::new(Code::BadRequest, format!("limit must be 1 to {MAX_LIMIT}.")));
-    }
-    let after = page.cursor.as_deref().map(str::parse::<ApiKeyId>).transpose();
-    let after = after.map_err(|_| Problem::new(Code::BadRequest, "cursor is not the next_cursor of a page."))?;
+    let (limit, after) = (page.limit()?, page.after::<ApiKeyId>()?);
     if let Some(session) = caller.session
         && !store::session_stands(&scope, caller.tenant, caller.user, session).await?
     {

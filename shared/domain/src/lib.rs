@@ -22,6 +22,7 @@
 //! | [`api_key`] | API keys: text form, scopes, expiry, rotation |
 //! | [`sign_in_guard`] | who may try a password, and how long the others wait |
 //! | [`totp`] | second factor: one-time passwords, recovery codes |
+//! | [`page`] | how many rows of a list, and where the page before ended |
 //! | [`secret_hash`] | how secrets of our own making are stored |
 
 pub mod account;
@@ -33,6 +34,7 @@ pub mod id;
 pub mod ledger;
 pub mod mail;
 pub mod meter;
+pub mod page;
 pub mod pool;
 pub mod secret_hash;
 pub mod sign_in_guard;
