@@ -1,9 +1,9 @@
 //! Which job runs when.
 
 use serde::Serialize;
-use tollgate_platform::{Scope, log};
+use tollgate_platform::{Problem, Scope, log};
 
-use crate::roll_up;
+use crate::{rewrap_data_keys, roll_up};
 
 /// A job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub enum Job {
     RollUpUsage,
     /// The same from scratch: by hand only, after rows were changed by hand.
     RebuildUsage,
+    /// Brings data keys under the newest master key.
+    RewrapDataKeys,
 }
 
 /// What a run did.
@@ -33,6 +35,7 @@ impl Job {
         match cron {
             "5 * * * *" | "roll_up_usage" => Some(Self::RollUpUsage),
             "rebuild_usage" => Some(Self::RebuildUsage),
+            "35 * * * *" | "rewrap_data_keys" => Some(Self::RewrapDataKeys),
             _ => None,
         }
     }
@@ -41,17 +44,19 @@ impl Job {
         match self {
             Self::RollUpUsage => "roll_up_usage",
             Self::RebuildUsage => "rebuild_usage",
+            Self::RewrapDataKeys => "rewrap_data_keys",
         }
     }
 
     /// Runs it and says what it did.
     pub async fn run(self, scope: &Scope) -> Run {
         let outcome = match self {
-            Self::RollUpUsage => roll_up::run(scope).await,
+            Self::RollUpUsage => roll_up::run(scope).await.map_err(Problem::from),
             Self::RebuildUsage => match roll_up::forget(scope).await {
-                Ok(()) => roll_up::run(scope).await,
-                Err(error) => Err(error),
+                Ok(()) => roll_up::run(scope).await.map_err(Problem::from),
+                Err(error) => Err(error.into()),
             },
+            Self::RewrapDataKeys => rewrap_data_keys::run(scope).await,
         };
         let run = match outcome {
             Ok((done, more)) => Run { job: self.name(), ok: true, done, more },

@@ -4,6 +4,7 @@
 
 mod dev;
 mod jobs;
+mod rewrap_data_keys;
 mod roll_up;
 
 use axum::{Router, routing::post};

@@ -12,6 +12,7 @@ use worker::Env;
 
 use super::{
     accounts::{self, AccountRow},
+    data_keys,
     database::{Database, Statement, StoreError, binding, bound_shards, runs},
     teams::{self, StoredTeam},
 };
@@ -19,7 +20,7 @@ use crate::Scope;
 
 /// Statements of this repository.
 pub const STATEMENTS: &[Statement] =
-    &[ACCOUNT_BY_EMAIL, DIRTY_HOURS, ALL_HOURS_DIRTY, ANY_TENANT, OUTBOX, MOVE_USER, MOVE_IDENTITY];
+    &[ACCOUNT_BY_EMAIL, DIRTY_HOURS, ALL_HOURS_DIRTY, DATA_KEYS_BEHIND, ANY_TENANT, OUTBOX, MOVE_USER, MOVE_IDENTITY];
 
 // A sign-in knows an address and nothing else: the directory on the first shard says whose it is.
 const ACCOUNT_BY_EMAIL: Statement = Statement {
@@ -40,6 +41,14 @@ const ALL_HOURS_DIRTY: Statement = Statement {
     name: "directory.all_hours_dirty",
     sql: "INSERT OR IGNORE INTO usage_dirty_hours (tenant_id, hour) \
           SELECT tenant_id, at / 3600000 * 3600000 FROM usage_events UNION SELECT tenant_id, hour FROM usage_hourly",
+};
+
+// A new master key is for every tenant of a shard: the job asks whose data keys are under an older one, from a place on.
+const DATA_KEYS_BEHIND: Statement = Statement {
+    name: "directory.data_keys_behind",
+    sql: "SELECT tenant_id, version, sealed FROM data_keys \
+          WHERE master_version < ?1 AND (tenant_id > ?2 OR (tenant_id = ?2 AND version > ?3)) \
+          ORDER BY tenant_id, version LIMIT ?4",
 };
 
 // Readiness is asked by nobody in particular: it wants to know whether the tables are there, and reads one row at most.
@@ -85,6 +94,58 @@ pub async fn dirty_hours(
 /// When the database cannot be written.
 pub async fn all_hours_dirty(scope: &Scope, shard: Shard) -> Result<(), StoreError> {
     Database::of(scope, shard)?.batch(&[(ALL_HOURS_DIRTY, Vec::new())]).await.map(drop)
+}
+
+/// A data key, sealed under an older master key.
+#[derive(Debug, Clone, Deserialize)]
+pub struct DataKeyBehind {
+    /// Whose.
+    pub tenant_id: String,
+    /// Which of the tenant's keys.
+    pub version: u32,
+    /// As it is stored.
+    pub sealed: String,
+}
+
+/// Data keys under master keys older than a version, at most `limit`, that come behind a place in the order of tenants.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn data_keys_behind(
+    scope: &Scope,
+    shard: Shard,
+    master_version: u32,
+    behind: Option<&DataKeyBehind>,
+    limit: u32,
+) -> Result<Vec<DataKeyBehind>, StoreError> {
+    let (tenant, version) = behind.map_or(("", 0), |key| (key.tenant_id.as_str(), key.version));
+    let params = [
+        JsValue::from_f64(f64::from(master_version)),
+        JsValue::from_str(tenant),
+        JsValue::from_f64(f64::from(version)),
+        JsValue::from_f64(f64::from(limit)),
+    ];
+    Database::of(scope, shard)?.all(DATA_KEYS_BEHIND, &params).await
+}
+
+/// Stores data keys of several tenants anew, each where it was read: `(as it was read, sealed under the newest)`. Answers how
+/// many were changed; those that somebody else has stored anew in the meantime are not.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn rewrap_data_keys(
+    scope: &Scope,
+    shard: Shard,
+    master_version: u32,
+    keys: &[(DataKeyBehind, String)],
+) -> Result<u64, StoreError> {
+    let write = |(key, sealed): &(DataKeyBehind, String)| {
+        let numbers = [key.version, master_version].map(|number| JsValue::from_f64(f64::from(number)));
+        let [version, master_version] = numbers;
+        (data_keys::REWRAP, vec![text(&key.tenant_id), version, text(&key.sealed), text(sealed), master_version])
+    };
+    let changed = Database::of(scope, shard)?.batch(&keys.iter().map(write).collect::<Vec<_>>()).await?;
+    Ok(changed.into_iter().sum())
 }
 
 /// Whose address this is.
