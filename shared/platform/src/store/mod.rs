@@ -8,6 +8,7 @@
 mod accounts;
 mod api_keys;
 mod audit;
+mod configs;
 mod database;
 pub mod directory;
 mod mail_tokens;
@@ -24,6 +25,7 @@ pub use api_keys::{
     session_stands, touch_api_key,
 };
 pub use audit::{AuditFilter, AuditRow, append_audit, audit_after, audit_head, audit_page};
+pub use configs::{ConfigRow, config, put_config};
 pub use database::{Param, Statement, StoreError, TenantDb, shards};
 pub use mail_tokens::{issue_mail_token, mail_token_holder, reset_password, verify_email};
 pub use mails::{mail_asked, mail_sent};
@@ -39,6 +41,7 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     accounts::STATEMENTS,
     api_keys::STATEMENTS,
     audit::STATEMENTS,
+    configs::STATEMENTS,
     mail_tokens::STATEMENTS,
     mails::STATEMENTS,
     sessions::STATEMENTS,
