@@ -42,8 +42,6 @@ pub fn target(path: &str) -> Option<Target<'_>> {
         "/health/ready" => return Some(Target::Ready),
         "/__dev/cron" => return Some(Target::Dev("CRON")),
         "/__dev/outbox" => return Some(Target::Dev("NOTIFY")),
-        // It answers tokens, and only `auth` can sign them.
-        "/team/invites/accept" => return Some(Target::Function("AUTH")),
         "/openapi.json" | "/api/docs" => return Some(Target::Assets),
         _ => {}
     }
@@ -73,7 +71,6 @@ mod tests {
         assert_eq!(target("/auth/register"), Some(Target::Function("AUTH")));
         assert_eq!(target("/v1/chat/completions"), Some(Target::Function("CHAT")));
         assert_eq!(target("/team/invites"), Some(Target::Function("TEAM")));
-        assert_eq!(target("/team/invites/accept"), Some(Target::Function("AUTH")));
         assert_eq!(target("/health"), Some(Target::Health));
         assert_eq!(target("/api/docs/rapidoc-min.js"), Some(Target::Assets));
         assert_eq!(target("/__dev/cost/req_1"), Some(Target::Cost("req_1")));

@@ -1,7 +1,6 @@
 //! Teams: members, roles, invitations; the audit log.
-//!
-//! `POST /team/invites/accept` is in `auth`: it answers new tokens, and only `auth` can sign them.
 
+mod accept_invitation;
 mod admin_users;
 mod audit;
 mod audit_export;
@@ -20,6 +19,7 @@ tollgate_platform::routes! {
     delete "/team/members/{user_id}" => members::remove;
     get "/team/invites" => invites::list;
     post "/team/invites" => invites::invite;
+    post "/team/invites/accept" => accept_invitation::accept;
     delete "/team/invites/{id}" => invites::revoke;
     get "/admin/users" => admin_users::users;
     get "/audit" => audit::audit;

@@ -10,6 +10,8 @@
 //! | [`meter`] | the client of the `UsageMeter` object, with settles that ride on the next reserve |
 //! | [`store`] | D1: [`store::TenantDb`] and every SQL statement |
 //! | [`vault`] | third parties' credentials, sealed for their tenant, column and row |
+//! | [`account`] | what happens to an account: sessions that end, mails, entries in the log |
+//! | [`sign_in`] | opening a session, and the pair of tokens that `auth` answers for it |
 //! | [`audit`] | writing the audit log |
 //! | [`mail`] | asking for a mail |
 //! | [`team`] | changing who is in a team, as what |
@@ -17,6 +19,7 @@
 //! | [`settings`] | what comes from the environment |
 //! | [`clock`], [`random`], [`log`], [`cost`] | time, entropy, structured logs, what a request cost |
 
+pub mod account;
 pub mod audit;
 pub mod clock;
 pub mod cost;
@@ -28,6 +31,7 @@ pub mod meter;
 pub mod outgoing;
 pub mod random;
 pub mod settings;
+pub mod sign_in;
 pub mod store;
 pub mod team;
 pub mod vault;
