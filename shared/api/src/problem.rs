@@ -57,6 +57,8 @@ pub enum Code {
     LeaveTeamFirst,
     /// The invitation was accepted, taken back, or its time is over.
     InvitationClosed,
+    /// What was to be replaced is of another version than `If-Match` names.
+    PreconditionFailed,
     /// The body is too large.
     PayloadTooLarge,
     /// The body is not `application/json`.
@@ -163,6 +165,7 @@ impl Code {
             Self::AlreadyInvited => "already_invited",
             Self::LeaveTeamFirst => "leave_team_first",
             Self::InvitationClosed => "invitation_closed",
+            Self::PreconditionFailed => "precondition_failed",
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
@@ -197,6 +200,7 @@ impl Code {
             | Self::AlreadyInvited
             | Self::LeaveTeamFirst => StatusCode::CONFLICT,
             Self::IdempotencyAnswerGone | Self::InvitationClosed => StatusCode::GONE,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::QuotaExceeded | Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
@@ -229,6 +233,7 @@ impl Code {
             Self::AlreadyInvited => "Is a member or invited already",
             Self::LeaveTeamFirst => "Another team has to be left first",
             Self::InvitationClosed => "The invitation is no longer good",
+            Self::PreconditionFailed => "It was changed by somebody else",
             Self::PayloadTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body's type is not supported",
             Self::IdempotencyKeyReused => "The idempotency key was used for another request",

@@ -19,8 +19,18 @@ use super::{
 use crate::Scope;
 
 /// Statements of this repository.
-pub const STATEMENTS: &[Statement] =
-    &[ACCOUNT_BY_EMAIL, DIRTY_HOURS, ALL_HOURS_DIRTY, DATA_KEYS_BEHIND, ANY_TENANT, OUTBOX, MOVE_USER, MOVE_IDENTITY];
+#[rustfmt::skip] // one line a statement: whoever adds one changes no other line
+pub const STATEMENTS: &[Statement] = &[
+    ACCOUNT_BY_EMAIL,
+    DIRTY_HOURS,
+    ALL_HOURS_DIRTY,
+    DATA_KEYS_BEHIND,
+    ANY_TENANT,
+    OUTBOX,
+    MOVE_USER,
+    MOVE_IDENTITY,
+    MOVE_CONFIG,
+];
 
 // A sign-in knows an address and nothing else: the directory on the first shard says whose it is.
 const ACCOUNT_BY_EMAIL: Statement = Statement {
@@ -190,6 +200,12 @@ const MOVE_IDENTITY: Statement = Statement {
     sql: "UPDATE identities SET tenant_id = ?2 WHERE tenant_id = ?1 AND user_id = ?3",
 };
 
+// Settings are the person's, and go along.
+const MOVE_CONFIG: Statement = Statement {
+    name: "directory.move_config",
+    sql: "UPDATE OR REPLACE user_configs SET tenant_id = ?2 WHERE tenant_id = ?1 AND user_id = ?3",
+};
+
 /// A statement with its parameters.
 type Write = (Statement, Vec<JsValue>);
 
@@ -217,7 +233,7 @@ struct Move {
 
 impl Move {
     /// Every session of the old tenant ends with it.
-    fn writes(self, now: Timestamp) -> [Write; 3] {
+    fn writes(self, now: Timestamp) -> [Write; 4] {
         let (user, from, to) = (text(&self.user), text(&self.from), text(&self.to));
         let home = self.home.map_or(JsValue::NULL, |home| text(&home));
         let row = vec![
@@ -233,7 +249,8 @@ impl Move {
         [
             (teams::END_SESSIONS, vec![from.clone(), user.clone(), int(now.as_millis())]),
             (MOVE_USER, row),
-            (MOVE_IDENTITY, vec![from, to, user]),
+            (MOVE_IDENTITY, vec![from.clone(), to.clone(), user.clone()]),
+            (MOVE_CONFIG, vec![from, to, user]),
         ]
     }
 }

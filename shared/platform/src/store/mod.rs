@@ -8,6 +8,7 @@
 mod accounts;
 mod api_keys;
 mod audit;
+mod configs;
 mod data_keys;
 mod database;
 pub mod directory;
@@ -25,6 +26,7 @@ pub use api_keys::{
     session_stands, touch_api_key,
 };
 pub use audit::{AuditFilter, AuditRow, append_audit, audit_after, audit_head, audit_page};
+pub use configs::{ConfigRow, config, put_config};
 pub use data_keys::{add_data_key, data_keys};
 pub use database::{Param, Statement, StoreError, TenantDb, shards};
 pub use mail_tokens::{issue_mail_token, mail_token_holder, reset_password, verify_email};
@@ -42,6 +44,7 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     api_keys::STATEMENTS,
     audit::STATEMENTS,
     data_keys::STATEMENTS,
+    configs::STATEMENTS,
     mail_tokens::STATEMENTS,
     mails::STATEMENTS,
     sessions::STATEMENTS,
