@@ -21,7 +21,7 @@ const TABLE = {
   CLOCK_OFFSET_SECONDS: { to: EVERY, kind: 'integer' },
   JWKS: { to: EVERY, kind: 'json' },
   SIGNING_KEY: { to: ['auth'], kind: 'json' },
-  MASTER_KEYS: { to: ['credentials', 'cron'], kind: 'master keys' },
+  MASTER_KEYS: { to: ['credentials', 'cron', 'team', 'user'], kind: 'master keys' },
   PUBLIC_URL: { to: ['gateway', 'auth', 'user', 'chat', 'usage', 'team'], kind: 'url' },
   RESEND_API_KEY: { to: ['notify'] },
   RESEND_BASE_URL: { to: ['notify'], kind: 'url' },

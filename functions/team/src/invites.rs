@@ -16,7 +16,9 @@ use tollgate_platform::{
     Code, Problem, Scope,
     http::{Json, Page, Query, Reply, no_content},
     identity::AdminOf,
-    mail, random,
+    mail,
+    once::Once,
+    random,
     store::teams::{self, StoredTeam},
     team,
 };
@@ -42,29 +44,35 @@ pub async fn list(scope: Scope, admin: AdminOf, Query(page): Query<Page>) -> Res
 }
 
 /// Invites an address by mail, for seven days. It holds a seat. Needs a plan with seats.
-#[utoipa::path(post, path = "/team/invites", operation_id = "invite", tag = "team", security(("bearer" = [])), request_body = InviteIn, responses(
+#[utoipa::path(post, path = "/team/invites", operation_id = "invite", tag = "team", security(("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key gets the same answer, and nothing is done twice, for 24 hours")),
+    request_body = InviteIn, responses(
     (status = 201, body = InvitationOut), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem, description = "`forbidden` or `plan_lacks_feature`"),
-    (status = 409, body = Problem, description = "`already_invited` or `no_seat`"),
+    (status = 409, body = Problem, description = "`already_invited`, `no_seat` or `idempotency_key_in_progress`"),
     (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]
-pub async fn invite(scope: Scope, admin: AdminOf, Json(input): Json<InviteIn>) -> Result<Reply, Problem> {
+pub async fn invite(scope: Scope, admin: AdminOf, once: Once, Json(input): Json<InviteIn>) -> Result<Reply, Problem> {
+    once.answer(&scope, (admin.tenant, admin.user), &input, invite_once(&scope, &admin, &input)).await
+}
+
+async fn invite_once(scope: &Scope, admin: &AdminOf, input: &InviteIn) -> Result<Reply, Problem> {
     let email = Email::parse(&input.email).map_err(|_| Problem::internal())?;
     let role = Role::parse(&input.role).ok_or_else(Problem::internal)?;
-    with_seats(&scope, &team::load(&scope, admin.tenant).await?)?;
+    with_seats(scope, &team::load(scope, admin.tenant).await?)?;
     let id = InvitationId::new(scope.now(), random::entropy()?);
     let token = InvitationToken::new(admin.tenant, id, random::bytes()?);
     let command = Command::Invite { id, email, role, token_hash: token.hash() };
-    let (stored, events) = team::change(&scope, &admin, None, &command).await?;
+    let (stored, events) = team::change(scope, admin, None, &command).await?;
     let Some(Event::Invited(invitation)) = events.first() else { return Err(Problem::internal()) };
-    if let Err(problem) = send(&scope, &admin, &stored, invitation, &token).await {
+    if let Err(problem) = send(scope, admin, &stored, invitation, &token).await {
         // Nobody got it: it does not stand in the way of the next try.
-        team::change(&scope, &admin, Some(id), &Command::RevokeInvitation { id }).await?;
+        team::change(scope, admin, Some(id), &Command::RevokeInvitation { id }).await?;
         return Err(problem);
     }
-    record(&scope, &admin, &events).await;
-    Ok(Reply::json(StatusCode::CREATED, &shown(&scope, invitation)))
+    record(scope, admin, &events).await;
+    Ok(Reply::json(StatusCode::CREATED, &shown(scope, invitation)))
 }
 
 /// Takes an invitation back: its link is dead, its seat is free.

@@ -15,6 +15,7 @@
 //! | [`audit`] | writing the audit log |
 //! | [`mail`] | asking for a mail |
 //! | [`team`] | changing who is in a team, as what |
+//! | [`once`] | `Idempotency-Key` on calls that change the database |
 //! | [`outgoing`] | HTTP to other parties |
 //! | [`settings`] | what comes from the environment |
 //! | [`clock`], [`random`], [`log`], [`cost`] | time, entropy, structured logs, what a request cost |
@@ -28,6 +29,7 @@ pub mod identity;
 pub mod log;
 pub mod mail;
 pub mod meter;
+pub mod once;
 pub mod outgoing;
 pub mod random;
 pub mod settings;

@@ -29,7 +29,7 @@ use super::{
     caller::{Caller, Presented},
     role::standing_role,
 };
-use crate::Scope;
+use crate::{Scope, audit};
 
 /// What a handler needs of a key.
 pub trait Needs: Send + Sync + 'static {
@@ -159,6 +159,8 @@ impl<S: Needs, T: Sync> FromRequestParts<T> for Allowed<S> {
             Presented::Key(token) => {
                 let (key, role) = api_key::look_up(&scope, &token).into_send().await?;
                 if !key.scopes.allow(S::SCOPE) {
+                    let actor = Actor::ApiKey { id: key.id, user: key.user };
+                    audit::denied(&scope, key.tenant, actor, &format!("scope {}", S::SCOPE));
                     return Err(Problem::scope_missing(S::SCOPE));
                 }
                 let (tenant, user, product) = (key.tenant, key.user, key.product);

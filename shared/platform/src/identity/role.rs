@@ -16,7 +16,7 @@ use tollgate_domain::{
 use worker::send::SendFuture;
 
 use super::Caller;
-use crate::{Scope, store::teams};
+use crate::{Scope, audit, store::teams};
 
 /// The least role that may call.
 pub trait Least: Send + Sync + 'static {
@@ -77,6 +77,7 @@ impl<S: Sync, L: Least> FromRequestParts<S> for Ranked<L> {
         let role = SendFuture::new(standing_role(&scope, caller.tenant, caller.user, caller.session)).await?;
         if role < L::ROLE {
             let who = if L::ROLE == Role::Owner { "owners" } else { "owners and admins" };
+            audit::denied(&scope, caller.tenant, actor(&caller), role.as_str());
             return Err(Problem::new(Code::Forbidden, format!("Only {who} may do this; you are {}.", role.as_str())));
         }
         Ok(Self { caller, role, least: PhantomData })

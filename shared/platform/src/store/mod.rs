@@ -12,6 +12,7 @@ mod configs;
 mod data_keys;
 mod database;
 pub mod directory;
+pub mod idempotent_answers;
 mod mail_tokens;
 mod mails;
 mod sessions;
@@ -45,6 +46,7 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     audit::STATEMENTS,
     data_keys::STATEMENTS,
     configs::STATEMENTS,
+    idempotent_answers::STATEMENTS,
     mail_tokens::STATEMENTS,
     mails::STATEMENTS,
     sessions::STATEMENTS,
