@@ -5,6 +5,7 @@
 //! | [`Caller`] | a person who signed in; a key gets 403 |
 //! | [`Allowed<S>`] | a person, or a key with the scope `S`, verified in D1 |
 //! | [`Fresh<S>`] | the same, in the role of this moment |
+//! | [`MemberWith<S>`](super::MemberWith), [`AdminWith<S>`](super::AdminWith) | the same, in at least this role |
 //! | [`Metered<S>`] | the same; the meter verifies the key in the call that reserves |
 //!
 //! `S` is one of [`needs`]: the scope stands in the handler's signature, and without it there is no tenant to work for.
