@@ -1,19 +1,13 @@
 // An Idempotency-Key on calls that change the database: done once, answered the same, nobody else's.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { withDatabase } from '../harness/database.mjs';
 import { assertProblem, get, post, register } from '../harness/http.mjs';
 import { withPlatform } from '../harness/platform.mjs';
 
-let platform;
-let user;
-
-before(async () => {
-  platform = await withPlatform();
-  user = await register(platform);
-});
-after(() => platform?.stop());
+const platform = await withPlatform();
+const user = await register(platform);
 
 const KEY_IN = { name: 'nightly', scopes: ['usage:read'] };
 const make = (key, { who = user, body = KEY_IN } = {}) =>

@@ -20,8 +20,8 @@ pub enum Target<'a> {
 /// First segment of the path, and the binding of its function.
 #[rustfmt::skip] // one line a function: whoever adds one changes no other line
 pub const FUNCTIONS: &[(&str, &str)] = &[
-    ("admin", "TEAM"),
-    ("audit", "TEAM"),
+    ("admin", "USAGE"),
+    ("audit", "AUDIT"),
     ("auth", "AUTH"),
     ("team", "TEAM"),
     ("usage", "USAGE"),
