@@ -35,7 +35,7 @@ test('twenty at once make one API key', async () => {
   assert.ok(made.length >= 1);
   assert.equal(new Set(made.map(({ data }) => data.secret)).size, 1);
   for (const answer of answers.filter(({ status }) => status !== 201)) {
-    assertProblem(answer, 409, 'idempotency_key_in_progress');
+    assertProblem(answer, 503, 'idempotency_key_in_progress');
     assert.ok(Number(answer.headers.get('retry-after')) > 0);
   }
   assert.equal((await keysOf(owner)).length, 1);
@@ -94,7 +94,7 @@ test('answers are kept sealed, for a day; broken-off work is taken over after a 
     database.prepare('UPDATE idempotent_answers SET status = NULL, answer = NULL WHERE user_id = ?').run(owner.user.id);
   });
   await platform.restart({ whileStopped: breakOff });
-  assertProblem(await make(key, { who: owner }), 409, 'idempotency_key_in_progress');
+  assertProblem(await make(key, { who: owner }), 503, 'idempotency_key_in_progress');
   await platform.restart({ env: { CLOCK_OFFSET_SECONDS: '61' } });
   const second = await make(key, { who: owner });
   assert.equal(second.status, 201);

@@ -52,7 +52,7 @@ pub async fn list(scope: Scope, admin: AdminWith<TeamRead>, Query(page): Query<P
     request_body = InviteIn, responses(
     (status = 201, body = InvitationOut), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem, description = "`forbidden` or `plan_lacks_feature`"),
-    (status = 409, body = Problem, description = "`already_invited`, `no_seat` or `idempotency_key_in_progress`"),
+    (status = 409, body = Problem, description = "`already_invited` or `no_seat`"),
     (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]
