@@ -15,7 +15,8 @@
 //! | [`audit`] | writing the audit log |
 //! | [`mail`] | asking for a mail |
 //! | [`team`] | changing who is in a team, as what |
-//! | [`outgoing`] | HTTP to other parties |
+//! | [`outgoing`], [`exchange`] | HTTP to other parties; to those that are not trusted |
+//! | [`signature`] | signatures of other parties |
 //! | [`settings`] | what comes from the environment |
 //! | [`clock`], [`random`], [`log`], [`cost`] | time, entropy, structured logs, what a request cost |
 
@@ -23,6 +24,7 @@ pub mod account;
 pub mod audit;
 pub mod clock;
 pub mod cost;
+pub mod exchange;
 pub mod http;
 pub mod identity;
 pub mod log;
@@ -32,6 +34,7 @@ pub mod outgoing;
 pub mod random;
 pub mod settings;
 pub mod sign_in;
+pub mod signature;
 pub mod store;
 pub mod team;
 pub mod vault;

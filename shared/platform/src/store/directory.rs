@@ -19,8 +19,17 @@ use super::{
 use crate::Scope;
 
 /// Statements of this repository.
-pub const STATEMENTS: &[Statement] =
-    &[ACCOUNT_BY_EMAIL, DIRTY_HOURS, ALL_HOURS_DIRTY, DATA_KEYS_BEHIND, ANY_TENANT, OUTBOX, MOVE_USER, MOVE_IDENTITY];
+pub const STATEMENTS: &[Statement] = &[
+    ACCOUNT_BY_EMAIL,
+    DIRTY_HOURS,
+    ALL_HOURS_DIRTY,
+    DATA_KEYS_BEHIND,
+    ANY_TENANT,
+    OUTBOX,
+    MOVE_USER,
+    MOVE_IDENTITY,
+    MOVE_LINKS,
+];
 
 // A sign-in knows an address and nothing else: the directory on the first shard says whose it is.
 const ACCOUNT_BY_EMAIL: Statement = Statement {
@@ -190,6 +199,12 @@ const MOVE_IDENTITY: Statement = Statement {
     sql: "UPDATE identities SET tenant_id = ?2 WHERE tenant_id = ?1 AND user_id = ?3",
 };
 
+// What somebody signs in with at other parties goes with them, and a team's single sign-on opens nothing elsewhere.
+const MOVE_LINKS: Statement = Statement {
+    name: "directory.move_links",
+    sql: "UPDATE provider_identities SET tenant_id = ?2 WHERE tenant_id = ?1 AND user_id = ?3",
+};
+
 /// A statement with its parameters.
 type Write = (Statement, Vec<JsValue>);
 
@@ -217,7 +232,7 @@ struct Move {
 
 impl Move {
     /// Every session of the old tenant ends with it.
-    fn writes(self, now: Timestamp) -> [Write; 3] {
+    fn writes(self, now: Timestamp) -> [Write; 4] {
         let (user, from, to) = (text(&self.user), text(&self.from), text(&self.to));
         let home = self.home.map_or(JsValue::NULL, |home| text(&home));
         let row = vec![
@@ -233,7 +248,8 @@ impl Move {
         [
             (teams::END_SESSIONS, vec![from.clone(), user.clone(), int(now.as_millis())]),
             (MOVE_USER, row),
-            (MOVE_IDENTITY, vec![from, to, user]),
+            (MOVE_IDENTITY, vec![from.clone(), to.clone(), user.clone()]),
+            (MOVE_LINKS, vec![from, to, user]),
         ]
     }
 }
