@@ -3,8 +3,15 @@
 use tollgate_domain::{
     account::Email,
     federation::{Callback, Issuer, Reach},
+    id::TenantId,
 };
-use tollgate_platform::{Code, Problem, Scope, exchange::form, log, settings, store::directory_federation::FlowRow};
+use tollgate_platform::{
+    Code, Problem, Scope,
+    exchange::form,
+    log, settings,
+    store::{directory_federation::FlowRow, single_sign_on},
+    vault::{Place, Vault},
+};
 
 use crate::{github, openid};
 
@@ -84,6 +91,28 @@ impl Provider {
         Ok(Self { realm: name.to_owned(), name, client_id, client_secret, redirect_uri, protocol })
     }
 
+    /// A team's own provider.
+    pub async fn of_team(scope: &Scope, tenant: TenantId) -> Result<Self, Problem> {
+        let row = single_sign_on::sso(scope, tenant).await?.ok_or_else(no_sign_on)?;
+        let vault = Vault::of(scope, tenant).await?;
+        let secret = vault.open(scope, secret_place(&tenant.to_string()), &row.client_secret)?;
+        let client_secret = String::from_utf8(secret).map_err(|_| Problem::internal())?;
+        let issuer = Issuer::parse(&row.issuer, reach(scope)).map_err(|_| Problem::internal())?;
+        Ok(Self::sign_on(scope, tenant, issuer, row.client_id, client_secret))
+    }
+
+    /// The same of what is not stored yet.
+    pub fn sign_on(scope: &Scope, tenant: TenantId, issuer: Issuer, client_id: String, client_secret: String) -> Self {
+        Self {
+            realm: tenant.to_string(),
+            name: "single sign-on provider",
+            client_id,
+            client_secret,
+            redirect_uri: sign_on_redirect_uri(scope),
+            protocol: Protocol::OpenId(issuer),
+        }
+    }
+
     /// Where the browser is sent.
     pub async fn authorize_url(
         &self,
@@ -126,6 +155,21 @@ impl Provider {
         log::error("oauth", &format!("{}: {why}", self.realm), Some(scope));
         Problem::dependency(self.name)
     }
+}
+
+/// Where browsers come back to from a team's provider.
+pub fn sign_on_redirect_uri(scope: &Scope) -> String {
+    format!("{}/auth/sso/callback", scope.settings().public_url)
+}
+
+/// Where a team's client secret is sealed.
+pub const fn secret_place(tenant: &str) -> Place<'_> {
+    Place { table: "single_sign_on", column: "client_secret", row: tenant }
+}
+
+/// There is none for that domain, or it was removed.
+pub fn no_sign_on() -> Problem {
+    Problem::new(Code::ProviderNotConfigured, "There is no single sign-on for this domain.")
 }
 
 /// A sign-in that is not good, with what is wrong about it.

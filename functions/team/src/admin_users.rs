@@ -20,7 +20,7 @@ use tollgate_platform::{
     team,
 };
 
-use crate::{instants, invites::with_seats, members::shown, page::Page};
+use crate::{instants, members::shown, page::Page};
 
 /// The longest span, in days.
 const MAX_DAYS: i64 = 400;
@@ -55,7 +55,7 @@ pub async fn users(
     let after: Option<UserId> = page.after()?;
     let span = span(&asked, scope.now())?;
     let stored = team::load(&scope, admin.tenant).await?;
-    with_seats(&scope, &stored)?;
+    team::with_seats(&scope, &stored)?;
     let product = stored.product.unwrap_or(admin.product);
     let of = UsageScope { tenant: admin.tenant, user: None, product };
     let rows = usage_reports::summary(&scope, of, span, GroupBy::User).await?;

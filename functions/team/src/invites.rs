@@ -13,7 +13,7 @@ use tollgate_domain::{
     team::{Command, Event, Invitation, InvitationToken},
 };
 use tollgate_platform::{
-    Code, Problem, Scope,
+    Problem, Scope,
     http::{Json, Query, Reply, no_content},
     identity::AdminOf,
     mail, random,
@@ -52,7 +52,7 @@ pub async fn list(scope: Scope, admin: AdminOf, Query(page): Query<Page>) -> Res
 pub async fn invite(scope: Scope, admin: AdminOf, Json(input): Json<InviteIn>) -> Result<Reply, Problem> {
     let email = Email::parse(&input.email).map_err(|_| Problem::internal())?;
     let role = Role::parse(&input.role).ok_or_else(Problem::internal)?;
-    with_seats(&scope, &team::load(&scope, admin.tenant).await?)?;
+    team::with_seats(&scope, &team::load(&scope, admin.tenant).await?)?;
     let id = InvitationId::new(scope.now(), random::entropy()?);
     let token = InvitationToken::new(admin.tenant, id, random::bytes()?);
     let command = Command::Invite { id, email, role, token_hash: token.hash() };
@@ -79,21 +79,6 @@ pub async fn revoke(scope: Scope, admin: AdminOf, Path(id): Path<String>) -> Res
     let (_, events) = team::change(&scope, &admin, Some(id), &Command::RevokeInvitation { id }).await?;
     record(&scope, &admin, &events).await;
     Ok(no_content())
-}
-
-/// Teams need a plan that has seats.
-pub fn with_seats(scope: &Scope, stored: &StoredTeam) -> Result<(), Problem> {
-    if stored.is_pooled() {
-        return Ok(());
-    }
-    let plan = stored.plan.map_or("none", |plan| plan.as_str());
-    Err(Problem {
-        upgrade_url: Some(format!("{}/subscription/plans", scope.settings().public_url)),
-        ..Problem::new(
-            Code::PlanLacksFeature,
-            format!("The plan ({plan}) is for one person; teams need the plan teams."),
-        )
-    })
 }
 
 async fn send(

@@ -22,12 +22,12 @@ pub(super) const ADD_TENANT: Statement = Statement {
     name: "accounts.add_tenant",
     sql: "INSERT INTO tenants (tenant_id, name, created_at) VALUES (?1, ?2, ?3)",
 };
-const ADD_USER: Statement = Statement {
+pub(super) const ADD_USER: Statement = Statement {
     name: "accounts.add_user",
     sql: "INSERT INTO users (tenant_id, user_id, email, name, password_hash, role, product, created_at, email_verified) \
           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 };
-const ADD_IDENTITY: Statement = Statement {
+pub(super) const ADD_IDENTITY: Statement = Statement {
     name: "accounts.add_identity",
     sql: "INSERT INTO identities (tenant_id, email, user_id) VALUES (?1, ?2, ?3)",
 };

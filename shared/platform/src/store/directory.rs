@@ -277,8 +277,8 @@ pub struct Joining {
     pub role: Role,
     /// What their tokens are for from now on.
     pub product: Product,
-    /// With which invitation.
-    pub invitation: InvitationId,
+    /// With which invitation, if with one.
+    pub invitation: Option<InvitationId>,
 }
 
 /// Moves the only member of a tenant into a team. What the old tenant has stays there: it is home.
@@ -296,10 +296,12 @@ pub async fn join_team(
     let mut writes = vec![
         changed(team, now),
         changed(home, now),
-        (teams::ACCEPTED, vec![text(&team.tenant), text(&joining.invitation), user.clone()]),
         (teams::REVOKED_ALL, vec![text(&home.tenant), int(now.as_millis())]),
-        (teams::PLAN_CHANGED, vec![text(&home.tenant), user]),
+        (teams::PLAN_CHANGED, vec![text(&home.tenant), user.clone()]),
     ];
+    if let Some(invitation) = joining.invitation {
+        writes.push((teams::ACCEPTED, vec![text(&team.tenant), text(&invitation), user]));
+    }
     let moving = Move {
         user: joining.user,
         from: home.tenant,

@@ -16,6 +16,7 @@ mod mail_tokens;
 mod mails;
 pub mod provider_identities;
 mod sessions;
+pub mod single_sign_on;
 mod subscriptions;
 pub mod teams;
 mod usage_export;
@@ -48,6 +49,7 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     mails::STATEMENTS,
     provider_identities::STATEMENTS,
     sessions::STATEMENTS,
+    single_sign_on::STATEMENTS,
     subscriptions::STATEMENTS,
     teams::STATEMENTS,
     usage_export::STATEMENTS,
