@@ -31,7 +31,7 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
 
 /// The first two segments of paths that another function answers than the one that has the first.
 const WITHIN: &[(&str, &str)] =
-    &[("auth/identities", "OAUTH"), ("auth/oauth", "OAUTH"), ("auth/sso", "OAUTH"), ("team/sso", "OAUTH")];
+    &[("auth/identities", "OAUTH"), ("auth/oauth", "OAUTH"), ("auth/sso", "SSO"), ("team/sso", "SSO")];
 
 /// The binding of every function, once: some answer several first segments.
 pub fn bindings() -> impl Iterator<Item = &'static str> {
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(target("/auth/oauth/github/start"), Some(Target::Function("OAUTH")));
         assert_eq!(target("/auth/identities"), Some(Target::Function("OAUTH")));
         assert_eq!(target("/auth/identitiesx"), Some(Target::Function("AUTH")));
-        assert_eq!(target("/team/sso"), Some(Target::Function("OAUTH")));
+        assert_eq!(target("/team/sso"), Some(Target::Function("SSO")));
         assert_eq!(target("/health"), Some(Target::Health));
         assert_eq!(target("/api/docs/rapidoc-min.js"), Some(Target::Assets));
         assert_eq!(target("/__dev/cost/req_1"), Some(Target::Cost("req_1")));

@@ -11,6 +11,7 @@
 //! | [`store`] | D1: [`store::TenantDb`] and every SQL statement |
 //! | [`vault`] | third parties' credentials, sealed for their tenant, column and row |
 //! | [`account`] | what happens to an account: sessions that end, mails, entries in the log |
+//! | [`federation`] | signing in through other parties: the browser, the flow, `OpenID` Connect |
 //! | [`sign_in`] | opening a session, and the pair of tokens that `auth` answers for it |
 //! | [`audit`] | writing the audit log |
 //! | [`mail`] | asking for a mail |
@@ -25,6 +26,7 @@ pub mod audit;
 pub mod clock;
 pub mod cost;
 pub mod exchange;
+pub mod federation;
 pub mod http;
 pub mod identity;
 pub mod log;

@@ -12,6 +12,7 @@ use tollgate_domain::{
 };
 use tollgate_platform::{
     Code, Problem, Scope, audit,
+    federation::{openid, reach},
     http::{Json, Reply, no_content},
     identity::{OwnerOf, actor},
     store::single_sign_on,
@@ -20,9 +21,8 @@ use tollgate_platform::{
 };
 
 use crate::{
-    openid,
-    provider::{Provider, no_sign_on, reach, secret_place, sign_on_redirect_uri},
-    sso_domains::shown,
+    domains::shown,
+    provider::{no_sign_on, provider, redirect_uri, secret_place},
 };
 
 /// The team's single sign-on: its provider, without the secret, and its domains.
@@ -42,7 +42,7 @@ async fn state(scope: &Scope, owner: &OwnerOf) -> Result<SsoOut, Problem> {
         changed_at: row.as_ref().map(|row| Timestamp::from_millis(row.changed_at)),
         client_id: row.as_ref().map(|row| row.client_id.clone()),
         issuer: row.map(|row| row.issuer),
-        redirect_uri: sign_on_redirect_uri(scope),
+        redirect_uri: redirect_uri(scope),
         domains,
     })
 }
@@ -63,8 +63,7 @@ pub async fn set(scope: Scope, owner: OwnerOf, Json(input): Json<SsoIn>) -> Resu
     let sealed = Vault::of(&scope, owner.tenant)
         .await?
         .seal(secret_place(&owner.tenant.to_string()), input.client_secret.as_bytes())?;
-    let provider =
-        Provider::sign_on(&scope, owner.tenant, issuer.clone(), input.client_id.clone(), input.client_secret);
+    let provider = provider(&scope, owner.tenant, input.client_id.clone(), input.client_secret);
     openid::discover(&scope, &provider, &issuer).await.map_err(|problem| match problem.code {
         Code::DependencyUnavailable => wrong("has no sound discovery document at the moment".to_owned()),
         _ => problem,

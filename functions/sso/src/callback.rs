@@ -8,18 +8,13 @@ use tollgate_domain::{
 };
 use tollgate_platform::{
     Code, Problem, Scope,
+    federation::{Admitted, Answer, Identified, Provider, finish, known, link, new_identity, openid, refused, taken},
     http::{Query, Reply},
     store::directory_federation::{self, FlowRow, HolderRow},
     team,
 };
 
-use crate::{
-    account::{Admitted, known, link, new_identity},
-    callback::{Answer, taken},
-    finish,
-    provider::{Identified, Provider, refused},
-    sso_start::team_of,
-};
+use crate::{provider::of_team, start::team_of};
 
 /// How often it is decided anew when somebody else was faster.
 const TRIES: u32 = 4;
@@ -39,15 +34,15 @@ const TRIES: u32 = 4;
 pub async fn callback(scope: Scope, Query(answer): Query<Answer>) -> Result<Reply, Problem> {
     let flow = taken(&scope, &answer).await?;
     let outcome = signed_in(&scope, &flow, &answer).await;
-    finish::answer(&scope, &flow, outcome).await
+    finish(&scope, &flow, outcome).await
 }
 
 async fn signed_in(scope: &Scope, flow: &FlowRow, answer: &Answer) -> Result<Admitted, Problem> {
     // An answer for a provider of the platform's is a mix-up.
     let tenant: TenantId =
         flow.realm.parse().map_err(|_| refused(&"another provider answered than the one that was asked"))?;
-    let provider = Provider::of_team(scope, tenant).await?;
-    let person = provider.person(scope, flow, &answer.callback()).await?;
+    let (provider, issuer) = of_team(scope, tenant).await?;
+    let person = openid::person(scope, &provider, &issuer, flow, &answer.callback()).await?;
     admit(scope, &provider, tenant, &person).await
 }
 

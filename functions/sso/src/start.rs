@@ -4,14 +4,12 @@ use serde::Deserialize;
 use tollgate_domain::{account::Email, federation::TeamDomain, id::TenantId};
 use tollgate_platform::{
     Code, Problem, Scope,
+    federation::{begin, openid},
     http::{Query, Reply},
     store::directory_federation,
 };
 
-use crate::{
-    provider::{Provider, no_sign_on},
-    start::begin,
-};
+use crate::provider::{no_sign_on, of_team};
 
 /// Parameters of a start.
 #[derive(Debug, Deserialize)]
@@ -39,8 +37,9 @@ pub async fn start(scope: Scope, Query(input): Query<SsoStart>) -> Result<Reply,
         Problem::new(Code::BadRequest, "Send email, an address, or domain, what stands behind its @.")
     })?;
     let tenant = team_of(&scope, &domain).await?.ok_or_else(no_sign_on)?;
-    let provider = Provider::of_team(&scope, tenant).await?;
-    begin(&scope, &provider, input.return_to.as_deref()).await
+    let (provider, issuer) = of_team(&scope, tenant).await?;
+    let asking = openid::asking(&scope, &provider, &issuer).await?;
+    begin(&scope, &provider, &asking, input.return_to.as_deref()).await
 }
 
 /// The team that has proven a domain.

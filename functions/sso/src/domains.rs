@@ -28,7 +28,7 @@ use tollgate_platform::{
     team,
 };
 
-use crate::sso::entry;
+use crate::settings::entry;
 
 /// How many domains a team claims at most.
 const MOST: usize = 20;
