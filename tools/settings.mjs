@@ -14,7 +14,7 @@ const EVERY = 'every function';
 
 /**
  * Which function gets which setting. A setting that is not set is not bound: functions see it as absent.
- * @type {Record<string, {to: string[] | typeof EVERY, kind?: 'url' | 'integer' | 'json' | 'master keys'}>}
+ * @type {Record<string, {to: string[] | typeof EVERY, kind?: 'url' | 'integer' | 'json' | 'master keys' | 'url or off'}>}
  */
 const TABLE = {
   ENVIRONMENT: { to: EVERY },
@@ -22,7 +22,8 @@ const TABLE = {
   JWKS: { to: EVERY, kind: 'json' },
   SIGNING_KEY: { to: ['auth'], kind: 'json' },
   MASTER_KEYS: { to: ['credentials', 'cron'], kind: 'master keys' },
-  PUBLIC_URL: { to: ['gateway', 'auth', 'user', 'chat', 'usage', 'team'], kind: 'url' },
+  PUBLIC_URL: { to: ['gateway', 'auth', 'credentials', 'user', 'chat', 'usage', 'team'], kind: 'url' },
+  PWNED_BASE_URL: { to: ['credentials'], kind: 'url or off' },
   RESEND_API_KEY: { to: ['notify'] },
   RESEND_BASE_URL: { to: ['notify'], kind: 'url' },
   MAIL_FROM: { to: ['notify'] },
@@ -162,7 +163,7 @@ function check(name, value, kind) {
   if (kind === 'integer' && !/^[+-]?\d{1,12}$/.test(value)) {
     throw new Failure(`${name} is "${value}", not a whole number`, 'Seconds, e.g. CLOCK_OFFSET_SECONDS=86400 for a day ahead.');
   }
-  if (kind === 'url') {
+  if (kind === 'url' || (kind === 'url or off' && value !== 'off')) {
     const url = URL.canParse(value) ? new URL(value) : undefined;
     if (!url || !/^https?:$/.test(url.protocol)) throw new Failure(`${name} is "${value}", not an http(s) address`, `E.g. ${name}=http://127.0.0.1:9001`);
   }

@@ -11,7 +11,7 @@ use tollgate_domain::{
     trial::Trial,
 };
 use tollgate_platform::{
-    Code, Problem, Scope,
+    Code, Problem, Scope, credentials,
     http::{Json, Reply},
     identity::MailTokenKind,
     log,
@@ -35,6 +35,7 @@ pub async fn register(scope: Scope, Json(input): Json<RegisterIn>) -> Result<Rep
     // That an address is registered is told here, slowly: it counts as a failure of whoever asks.
     let mut guard = Guard::of(&scope, email.as_str());
     guard.admit_address(&scope).await?;
+    credentials::check_not_breached(&scope, "password", &input.password).await?;
     let name = input.name.as_deref().map(str::trim).filter(|name| !name.is_empty());
     let now = scope.now();
     let user = UserId::new(now, random::entropy()?);

@@ -29,10 +29,20 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     ("v1", "CHAT"),
 ];
 
-/// The binding of every function, once: some answer several first segments.
+/// The first two segments of a path, where a function answers part of what another one answers.
+#[rustfmt::skip]
+const PARTS: &[(&str, &str)] = &[
+    ("auth/password", "CREDENTIALS"),
+    ("auth/totp", "CREDENTIALS"),
+];
+
+/// The binding of every function, once: some answer several segments.
 pub fn bindings() -> impl Iterator<Item = &'static str> {
-    let first = |at: usize, binding: &str| FUNCTIONS.iter().position(|(_, other)| *other == binding) == Some(at);
-    FUNCTIONS.iter().enumerate().filter(move |(at, (_, binding))| first(*at, binding)).map(|(_, (_, binding))| *binding)
+    let all = || FUNCTIONS.iter().chain(PARTS).map(|(_, binding)| *binding);
+    all()
+        .enumerate()
+        .filter(move |(at, binding)| all().position(|other| other == *binding) == Some(*at))
+        .map(|(_, it)| it)
 }
 
 /// Where a path goes; `None` when nothing is there.
@@ -51,8 +61,11 @@ pub fn target(path: &str) -> Option<Target<'_>> {
     if let Some(id) = path.strip_prefix("/__dev/cost/") {
         return Some(Target::Cost(id));
     }
-    let first = path.get(1..)?.split('/').next()?;
-    FUNCTIONS.iter().find(|(segment, _)| *segment == first).map(|(_, binding)| Target::Function(binding))
+    let path = path.strip_prefix('/')?;
+    let is_in =
+        |segments: &str| path.strip_prefix(segments).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let found = PARTS.iter().chain(FUNCTIONS).find(|(segments, _)| is_in(segments));
+    found.map(|(_, binding)| Target::Function(binding))
 }
 
 /// The path of an absolute URL, without its query.
@@ -69,6 +82,10 @@ mod tests {
     #[test]
     fn the_first_segment_names_the_function() {
         assert_eq!(target("/auth/register"), Some(Target::Function("AUTH")));
+        assert_eq!(target("/auth/totp"), Some(Target::Function("CREDENTIALS")));
+        assert_eq!(target("/auth/totp/enroll"), Some(Target::Function("CREDENTIALS")));
+        assert_eq!(target("/auth/totpx"), Some(Target::Function("AUTH")));
+        assert_eq!(target("/auth"), Some(Target::Function("AUTH")));
         assert_eq!(target("/v1/chat/completions"), Some(Target::Function("CHAT")));
         assert_eq!(target("/team/invites"), Some(Target::Function("TEAM")));
         assert_eq!(target("/health"), Some(Target::Health));
@@ -76,7 +93,8 @@ mod tests {
         assert_eq!(target("/__dev/cost/req_1"), Some(Target::Cost("req_1")));
         assert_eq!(target("/__dev/cron"), Some(Target::Dev("CRON")));
         assert_eq!(target("/__dev/outbox"), Some(Target::Dev("NOTIFY")));
-        for path in ["/", "/authx", "/meter/x", "//auth/login", "", "/AUTH/login"] {
+        for path in ["/", "/authx", "/internal/credentials", "/internal", "/meter/x", "//auth/login", "", "/AUTH/login"]
+        {
             assert_eq!(target(path), None, "{path}");
         }
     }
@@ -84,7 +102,7 @@ mod tests {
     #[test]
     fn a_function_of_several_segments_is_bound_once() {
         let bound: Vec<_> = bindings().collect();
-        let once: std::collections::BTreeSet<_> = FUNCTIONS.iter().map(|(_, binding)| *binding).collect();
+        let once: std::collections::BTreeSet<_> = FUNCTIONS.iter().chain(PARTS).map(|(_, binding)| *binding).collect();
         assert_eq!(bound.len(), once.len());
         assert!(once.iter().all(|binding| bound.contains(binding)));
     }

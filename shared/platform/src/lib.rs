@@ -12,10 +12,14 @@
 //! | [`vault`] | third parties' credentials, sealed for their tenant, column and row |
 //! | [`account`] | what happens to an account: sessions that end, mails, entries in the log |
 //! | [`sign_in`] | opening a session, and the pair of tokens that `auth` answers for it |
+//! | [`password`] | hashing passwords |
+//! | [`guard`] | guessing, made slow |
+//! | [`credentials`] | asking `credentials` about codes and new passwords |
 //! | [`audit`] | writing the audit log |
 //! | [`mail`] | asking for a mail |
 //! | [`team`] | changing who is in a team, as what |
 //! | [`outgoing`] | HTTP to other parties |
+//! | [`service`] | calling another function |
 //! | [`settings`] | what comes from the environment |
 //! | [`clock`], [`random`], [`log`], [`cost`] | time, entropy, structured logs, what a request cost |
 
@@ -23,13 +27,17 @@ pub mod account;
 pub mod audit;
 pub mod clock;
 pub mod cost;
+pub mod credentials;
+pub mod guard;
 pub mod http;
 pub mod identity;
 pub mod log;
 pub mod mail;
 pub mod meter;
 pub mod outgoing;
+pub mod password;
 pub mod random;
+pub mod service;
 pub mod settings;
 pub mod sign_in;
 pub mod store;

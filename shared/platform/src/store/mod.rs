@@ -13,6 +13,8 @@ mod database;
 pub mod directory;
 mod mail_tokens;
 mod mails;
+mod passwords;
+mod second_factors;
 mod sessions;
 mod subscriptions;
 pub mod teams;
@@ -29,6 +31,11 @@ pub use data_keys::{add_data_key, data_keys};
 pub use database::{Param, Statement, StoreError, TenantDb, shards};
 pub use mail_tokens::{issue_mail_token, mail_token_holder, reset_password, verify_email};
 pub use mails::{mail_asked, mail_sent};
+pub use passwords::{PasswordRow, change_password, password, renew_password_hash};
+pub use second_factors::{
+    SecondFactorRow, confirm_second_factor, drop_second_factor, enroll_second_factor, replace_recovery_codes,
+    second_factor, use_second_factor,
+};
 pub use sessions::{
     ListedSession, NewSession, Rotation, SessionRow, end_session, is_new_device, listed_session, open_session,
     recent_sessions, rotate, session, sessions, users_products,
@@ -44,6 +51,8 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     data_keys::STATEMENTS,
     mail_tokens::STATEMENTS,
     mails::STATEMENTS,
+    passwords::STATEMENTS,
+    second_factors::STATEMENTS,
     sessions::STATEMENTS,
     subscriptions::STATEMENTS,
     teams::STATEMENTS,
