@@ -15,6 +15,7 @@ mod sign_in_guard_do;
 mod status;
 mod told;
 
+#[cfg(not(target_arch = "wasm32"))]
 pub use public::{Docs, ROUTES};
 pub use sign_in_guard_do::SignInGuard;
 
