@@ -60,15 +60,19 @@ test('a secret is sealed for its tenant, its user and its column, in the format 
     'a flipped bit': ['UPDATE second_factors SET secret = ? WHERE user_id = ?', `${mine.secret.slice(0, -3)}${mine.secret.at(-3) === 'A' ? 'B' : 'A'}${mine.secret.slice(-2)}`, users[0].user.id],
     'no ciphertext at all': ['UPDATE second_factors SET secret = ? WHERE user_id = ?', on[1].secret, users[0].user.id],
   };
+  const putBack = (database) => {
+    database.prepare('UPDATE second_factors SET secret = ?, sealed_for = ? WHERE user_id = ?').run(mine.secret, mine.tenant, users[0].user.id);
+    database.prepare('UPDATE data_keys SET sealed = ? WHERE tenant_id = ?').run(mine.key.sealed, mine.tenant);
+  };
   for (const [what, [sql, ...values]] of Object.entries(attacks)) {
-    await meanwhile(platform, (database) => assert.equal(database.prepare(sql).run(...values).changes, 1, what));
+    await meanwhile(platform, (database) => {
+      putBack(database);
+      assert.equal(database.prepare(sql).run(...values).changes, 1, what);
+    });
     for (const { app } of on) assertProblem(await login(platform, users[0], app.code()), 503, 'dependency_unavailable');
     assertProblem(await login(platform, users[0]), 401, 'totp_required');
-    await meanwhile(platform, (database) => {
-      database.prepare('UPDATE second_factors SET secret = ?, sealed_for = ? WHERE user_id = ?').run(mine.secret, mine.tenant, users[0].user.id);
-      database.prepare('UPDATE data_keys SET sealed = ? WHERE tenant_id = ?').run(mine.key.sealed, mine.tenant);
-    });
   }
+  await meanwhile(platform, putBack);
   await platform.waitForLog(/second_factors\.secret of ten_.* does not open here/);
   await earlyInTheStep();
   assert.equal((await login(platform, users[0], on[0].app.code())).status, 200, 'put back, it opens');

@@ -2,7 +2,7 @@
 //! in, for the same account.
 
 use tollgate_api::FieldError;
-use tollgate_domain::account::MAX_PASSWORD_CHARS;
+use tollgate_domain::account::{MAX_PASSWORD_CHARS, NO_PASSWORD};
 use tollgate_platform::{
     Code, Problem, Scope,
     guard::Guard,
@@ -85,9 +85,9 @@ impl Proof {
     }
 }
 
-/// Whether an account has a password: what is stored is a PHC string then.
+/// Whether an account has a password.
 pub fn has_password(account: &PasswordRow) -> bool {
-    account.password_hash.starts_with("$argon2")
+    account.password_hash != NO_PASSWORD
 }
 
 /// The refusal of a code.

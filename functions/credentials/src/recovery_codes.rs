@@ -5,7 +5,7 @@ use tollgate_api::totp::{CodeIn, RecoveryCodesOut};
 use tollgate_domain::{
     audit::Action,
     id::UserId,
-    totp::{RECOVERY_CODES, RecoveryCodes},
+    totp::{RECOVERY_CODES, RecoveryCode, RecoveryCodes},
 };
 use tollgate_platform::{
     Code, Problem, Scope,
@@ -44,5 +44,5 @@ pub fn new(user: UserId) -> Result<(String, Vec<String>), Problem> {
         *bytes = random::bytes()?;
     }
     let (stored, codes) = RecoveryCodes::generate(user, entropy);
-    Ok((second_factor::written(&stored)?, codes.iter().map(|code| code.reveal()).collect()))
+    Ok((second_factor::written(&stored)?, codes.iter().map(RecoveryCode::reveal).collect()))
 }

@@ -52,8 +52,8 @@ pub async fn open(scope: &Scope, user: UserId, row: &SecondFactorRow) -> Result<
 /// Uses a code up, one of the app or one from paper; `None` when it is not good (any more), or there is no second factor.
 pub async fn use_up(scope: &Scope, tenant: TenantId, user: UserId, typed: &str) -> Result<Option<Used>, Problem> {
     if let Ok(code) = Code::parse(typed) {
-        let used = use_code(scope, tenant, user, code).await?;
-        return Ok(used.then_some(Used::OfTheApp));
+        let is_good = use_code(scope, tenant, user, code).await?;
+        return Ok(is_good.then_some(Used::OfTheApp));
     }
     let Some(code) = RecoveryCode::parse(typed) else { return Ok(None) };
     let Some(left) = use_recovery_code(scope, tenant, user, code).await? else { return Ok(None) };

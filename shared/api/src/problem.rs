@@ -59,6 +59,18 @@ pub enum Code {
     LeaveTeamFirst,
     /// The invitation was accepted, taken back, or its time is over.
     InvitationClosed,
+    /// The sign-in provider is not configured here.
+    ProviderNotConfigured,
+    /// A sign-in through another party is not good.
+    SignInRefused,
+    /// The provider does not vouch for an address that is registered here.
+    EmailNotVouchedFor,
+    /// It is the last way to sign in.
+    LastSignIn,
+    /// Another team has proven that the domain is its own.
+    DomainTaken,
+    /// The record that proves a domain is not there.
+    DomainNotProven,
     /// The body is too large.
     PayloadTooLarge,
     /// The body is not `application/json`.
@@ -166,6 +178,12 @@ impl Code {
             Self::AlreadyInvited => "already_invited",
             Self::LeaveTeamFirst => "leave_team_first",
             Self::InvitationClosed => "invitation_closed",
+            Self::ProviderNotConfigured => "provider_not_configured",
+            Self::SignInRefused => "sign_in_refused",
+            Self::EmailNotVouchedFor => "email_not_vouched_for",
+            Self::LastSignIn => "last_sign_in",
+            Self::DomainTaken => "domain_taken",
+            Self::DomainNotProven => "domain_not_proven",
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
@@ -190,12 +208,17 @@ impl Code {
             | Self::TokenExpired
             | Self::SessionRevoked
             | Self::InvalidCredentials
+            | Self::SignInRefused
             | Self::TotpRequired => StatusCode::UNAUTHORIZED,
             Self::TrialExpired => StatusCode::PAYMENT_REQUIRED,
             Self::PlanLacksFeature | Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::ModelNotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::ModelNotFound | Self::ProviderNotConfigured => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict
+            | Self::EmailNotVouchedFor
+            | Self::LastSignIn
+            | Self::DomainTaken
+            | Self::DomainNotProven
             | Self::EmailTaken
             | Self::LastOwner
             | Self::NoSeat
@@ -235,6 +258,12 @@ impl Code {
             Self::AlreadyInvited => "Is a member or invited already",
             Self::LeaveTeamFirst => "Another team has to be left first",
             Self::InvitationClosed => "The invitation is no longer good",
+            Self::ProviderNotConfigured => "The sign-in provider is not configured",
+            Self::SignInRefused => "The sign-in through the provider is not good",
+            Self::EmailNotVouchedFor => "The provider does not vouch for the address",
+            Self::LastSignIn => "It is the last way to sign in",
+            Self::DomainTaken => "The domain is another team's",
+            Self::DomainNotProven => "The domain is not proven",
             Self::PayloadTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body's type is not supported",
             Self::IdempotencyKeyReused => "The idempotency key was used for another request",

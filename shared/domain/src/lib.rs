@@ -14,6 +14,7 @@
 //! | [`stripe_signature`] | whether a webhook is Stripe's |
 //! | [`meter`] | reserve, settle, release, expire: admission that never exceeds a limit |
 //! | [`pool`] | a team's quota: leases to its members, exact under lost and doubled messages |
+//! | [`federation`] | signing in through other parties: flows, ID tokens, whose account it is |
 //! | [`ledger`] | the append-only, hash-chained record of those decisions |
 //! | [`account`] | e-mail addresses, passwords, roles |
 //! | [`audit`] | who did what, hash-chained for each tenant |
@@ -30,6 +31,7 @@ pub mod audit;
 mod base62;
 pub mod breached;
 pub mod catalogue;
+pub mod federation;
 pub mod id;
 pub mod ledger;
 pub mod mail;

@@ -18,8 +18,9 @@
 //! | [`audit`] | writing the audit log |
 //! | [`mail`] | asking for a mail |
 //! | [`team`] | changing who is in a team, as what |
-//! | [`outgoing`] | HTTP to other parties |
+//! | [`outgoing`], [`exchange`] | HTTP to other parties; to those that are not trusted |
 //! | [`service`] | calling another function |
+//! | [`signature`] | signatures of other parties |
 //! | [`settings`] | what comes from the environment |
 //! | [`clock`], [`random`], [`log`], [`cost`] | time, entropy, structured logs, what a request cost |
 
@@ -28,6 +29,7 @@ pub mod audit;
 pub mod clock;
 pub mod cost;
 pub mod credentials;
+pub mod exchange;
 pub mod guard;
 pub mod http;
 pub mod identity;
@@ -40,6 +42,7 @@ pub mod random;
 pub mod service;
 pub mod settings;
 pub mod sign_in;
+pub mod signature;
 pub mod store;
 pub mod team;
 pub mod vault;

@@ -29,6 +29,7 @@ pub const STATEMENTS: &[Statement] = &[
     MOVE_USER,
     MOVE_IDENTITY,
     MOVE_SECOND_FACTOR,
+    MOVE_LINKS,
 ];
 
 // A sign-in knows an address and nothing else: the directory on the first shard says whose it is.
@@ -206,6 +207,12 @@ const MOVE_SECOND_FACTOR: Statement = Statement {
     sql: "UPDATE second_factors SET tenant_id = ?2 WHERE tenant_id = ?1 AND user_id = ?3",
 };
 
+// What somebody signs in with at other parties goes with them, and a team's single sign-on opens nothing elsewhere.
+const MOVE_LINKS: Statement = Statement {
+    name: "directory.move_links",
+    sql: "UPDATE provider_identities SET tenant_id = ?2 WHERE tenant_id = ?1 AND user_id = ?3",
+};
+
 /// A statement with its parameters.
 type Write = (Statement, Vec<JsValue>);
 
@@ -233,7 +240,7 @@ struct Move {
 
 impl Move {
     /// Every session of the old tenant ends with it.
-    fn writes(self, now: Timestamp) -> [Write; 4] {
+    fn writes(self, now: Timestamp) -> [Write; 5] {
         let (user, from, to) = (text(&self.user), text(&self.from), text(&self.to));
         let home = self.home.map_or(JsValue::NULL, |home| text(&home));
         let row = vec![
@@ -250,7 +257,8 @@ impl Move {
             (teams::END_SESSIONS, vec![from.clone(), user.clone(), int(now.as_millis())]),
             (MOVE_USER, row),
             (MOVE_IDENTITY, vec![from.clone(), to.clone(), user.clone()]),
-            (MOVE_SECOND_FACTOR, vec![from, to, user]),
+            (MOVE_SECOND_FACTOR, vec![from.clone(), to.clone(), user.clone()]),
+            (MOVE_LINKS, vec![from, to, user]),
         ]
     }
 }

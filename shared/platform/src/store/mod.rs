@@ -2,7 +2,7 @@
 //!
 //! Handlers get rows through [`TenantDb`], which binds the caller's tenant as parameter 1 of every statement. No
 //! function crate names a database binding. Statements are constants beside their repository; those that cannot
-//! have a tenant yet (a sign-in knows only an address) are in [`directory`], each with its reason. `tests/sql-proof`
+//! have a tenant yet (a sign-in knows only an address) are in [`directory`] and [`directory_federation`], each with its reason. `tests/sql-proof`
 //! prepares, parses and runs each of them, and fails unless it stays within its tenant.
 
 mod accounts;
@@ -11,9 +11,11 @@ mod audit;
 mod data_keys;
 mod database;
 pub mod directory;
+pub mod directory_federation;
 mod mail_tokens;
 mod mails;
 mod passwords;
+pub mod provider_identities;
 mod second_factors;
 mod sessions;
 mod subscriptions;
@@ -53,9 +55,13 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     mails::STATEMENTS,
     passwords::STATEMENTS,
     second_factors::STATEMENTS,
+    provider_identities::STATEMENTS,
     sessions::STATEMENTS,
     subscriptions::STATEMENTS,
     teams::STATEMENTS,
     usage_export::STATEMENTS,
     usage_reports::STATEMENTS,
 ];
+
+/// Every statement that is not: each has its reason where it stands.
+pub const CROSSING_STATEMENTS: &[&[Statement]] = &[directory::STATEMENTS, directory_federation::STATEMENTS];

@@ -31,7 +31,7 @@ const END_OTHERS: Statement = Statement {
 pub struct PasswordRow {
     /// The sign-in name.
     pub email: String,
-    /// PHC string; another text when there is no password.
+    /// PHC string, or `NO_PASSWORD`.
     pub password_hash: String,
 }
 
