@@ -19,7 +19,12 @@ before(async () => (user = await register(platform)));
 /** Every call that takes a body, with a sound one; for `/v1` the form is OpenAI's. */
 const ROUTES = {
   'POST /auth/register': () => ({ email: freshEmail(), password: PASSWORD, name: 'Ada', product: 'agent' }),
-  'POST /auth/login': () => ({ email: user.email, password: user.password }),
+  'POST /auth/login': () => ({ email: user.email, password: user.password, totp: '123456' }),
+  'POST /auth/password': () => ({ current_password: 'a wrong and long password', new_password: PASSWORD }),
+  'POST /auth/totp/enroll': () => ({ password: 'a wrong and long password' }),
+  'POST /auth/totp/confirm': () => ({ code: '123456' }),
+  'POST /auth/totp/disable': () => ({ code: '123456' }),
+  'POST /auth/totp/recovery-codes': () => ({ code: '123456' }),
   'POST /auth/refresh': () => ({ refresh_token: 'tgr_x' }),
   'POST /auth/logout': () => ({ refresh_token: 'tgr_x' }),
   'POST /auth/verify-email': () => ({ token: 'tgm_x' }),

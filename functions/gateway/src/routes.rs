@@ -30,8 +30,15 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
 ];
 
 /// The first two segments of paths that another function answers than the one that has the first.
-const WITHIN: &[(&str, &str)] =
-    &[("auth/identities", "OAUTH"), ("auth/oauth", "OAUTH"), ("auth/sso", "SSO"), ("team/sso", "SSO")];
+#[rustfmt::skip] // one line each: whoever adds one changes no other line
+const WITHIN: &[(&str, &str)] = &[
+    ("auth/identities", "OAUTH"),
+    ("auth/oauth", "OAUTH"),
+    ("auth/password", "CREDENTIALS"),
+    ("auth/sso", "SSO"),
+    ("auth/totp", "CREDENTIALS"),
+    ("team/sso", "SSO"),
+];
 
 /// The binding of every function, once: some answer several first segments.
 pub fn bindings() -> impl Iterator<Item = &'static str> {
@@ -79,6 +86,10 @@ mod tests {
     #[test]
     fn the_first_segment_names_the_function() {
         assert_eq!(target("/auth/register"), Some(Target::Function("AUTH")));
+        assert_eq!(target("/auth/totp"), Some(Target::Function("CREDENTIALS")));
+        assert_eq!(target("/auth/totp/enroll"), Some(Target::Function("CREDENTIALS")));
+        assert_eq!(target("/auth/totpx"), Some(Target::Function("AUTH")));
+        assert_eq!(target("/auth"), Some(Target::Function("AUTH")));
         assert_eq!(target("/v1/chat/completions"), Some(Target::Function("CHAT")));
         assert_eq!(target("/team/invites"), Some(Target::Function("TEAM")));
         assert_eq!(target("/auth/oauth/github/start"), Some(Target::Function("OAUTH")));
@@ -90,7 +101,8 @@ mod tests {
         assert_eq!(target("/__dev/cost/req_1"), Some(Target::Cost("req_1")));
         assert_eq!(target("/__dev/cron"), Some(Target::Dev("CRON")));
         assert_eq!(target("/__dev/outbox"), Some(Target::Dev("NOTIFY")));
-        for path in ["/", "/authx", "/meter/x", "//auth/login", "", "/AUTH/login"] {
+        for path in ["/", "/authx", "/internal/credentials", "/internal", "/meter/x", "//auth/login", "", "/AUTH/login"]
+        {
             assert_eq!(target(path), None, "{path}");
         }
     }

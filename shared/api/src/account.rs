@@ -62,9 +62,25 @@ pub struct LoginIn {
     pub email: String,
     /// The password.
     pub password: String,
+    /// Where the account has a second factor: the six digits that the app shows, or a recovery code.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "287082")]
+    pub totp: Option<String>,
 }
 
 impl Validate for LoginIn {}
+
+/// `POST /auth/password`.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+pub struct ChangePasswordIn {
+    /// The password that is to be replaced.
+    pub current_password: String,
+    /// 12 to 128 characters, not a well-known one.
+    #[schema(min_length = 12, max_length = 128, example = "another long and private sentence")]
+    pub new_password: String,
+}
+
+impl Validate for ChangePasswordIn {}
 
 /// `POST /auth/refresh` and `POST /auth/logout`.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]

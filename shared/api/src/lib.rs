@@ -8,6 +8,7 @@ pub mod audit;
 pub mod input;
 pub mod problem;
 pub mod team;
+pub mod totp;
 pub mod usage;
 
 pub use input::{FieldError, Validate};

@@ -31,6 +31,8 @@ pub enum Code {
     SessionRevoked,
     /// E-mail or password is wrong.
     InvalidCredentials,
+    /// The password is right, and a code is wanted beside it.
+    TotpRequired,
     /// The trial is over.
     TrialExpired,
     /// The plan does not include this.
@@ -162,6 +164,7 @@ impl Code {
             Self::TokenExpired => "token_expired",
             Self::SessionRevoked => "session_revoked",
             Self::InvalidCredentials => "invalid_credentials",
+            Self::TotpRequired => "totp_required",
             Self::TrialExpired => "trial_expired",
             Self::PlanLacksFeature => "plan_lacks_feature",
             Self::Forbidden => "forbidden",
@@ -201,9 +204,12 @@ impl Code {
         match self {
             Self::BadRequest | Self::ProviderRejected => StatusCode::BAD_REQUEST,
             Self::InvalidInput | Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Unauthorized | Self::TokenExpired | Self::SessionRevoked | Self::InvalidCredentials => {
-                StatusCode::UNAUTHORIZED
-            }
+            Self::Unauthorized
+            | Self::TokenExpired
+            | Self::SessionRevoked
+            | Self::InvalidCredentials
+            | Self::SignInRefused
+            | Self::TotpRequired => StatusCode::UNAUTHORIZED,
             Self::TrialExpired => StatusCode::PAYMENT_REQUIRED,
             Self::PlanLacksFeature | Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound | Self::ModelNotFound | Self::ProviderNotConfigured => StatusCode::NOT_FOUND,
@@ -219,7 +225,6 @@ impl Code {
             | Self::AlreadyInvited
             | Self::LeaveTeamFirst => StatusCode::CONFLICT,
             Self::IdempotencyAnswerGone | Self::InvitationClosed => StatusCode::GONE,
-            Self::SignInRefused => StatusCode::UNAUTHORIZED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::QuotaExceeded | Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
@@ -238,7 +243,8 @@ impl Code {
             Self::Unauthorized => "Credentials are missing or not valid",
             Self::TokenExpired => "The access token has expired",
             Self::SessionRevoked => "The session was ended",
-            Self::InvalidCredentials => "E-mail or password is wrong",
+            Self::InvalidCredentials => "E-mail, password or code is wrong",
+            Self::TotpRequired => "A one-time code is wanted",
             Self::TrialExpired => "The trial has ended",
             Self::PlanLacksFeature => "The plan does not include this",
             Self::Forbidden => "Not allowed",
@@ -276,9 +282,11 @@ impl Code {
     /// The `type` that OpenAI's clients expect beside the code.
     pub const fn openai_type(self) -> &'static str {
         match self {
-            Self::Unauthorized | Self::TokenExpired | Self::SessionRevoked | Self::InvalidCredentials => {
-                "authentication_error"
-            }
+            Self::Unauthorized
+            | Self::TokenExpired
+            | Self::SessionRevoked
+            | Self::InvalidCredentials
+            | Self::TotpRequired => "authentication_error",
             Self::QuotaExceeded | Self::TrialExpired => "insufficient_quota",
             Self::RateLimited => "rate_limit_error",
             Self::Forbidden | Self::PlanLacksFeature => "permission_error",

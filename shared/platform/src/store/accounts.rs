@@ -166,6 +166,8 @@ pub struct AccountRow {
     pub user_id: String,
     /// PHC string of argon2id.
     pub password_hash: String,
+    /// 1 when a sign-in wants a second factor.
+    pub second_factor: i64,
 }
 
 /// A user's profile, with the state of the session that asks, where one does.

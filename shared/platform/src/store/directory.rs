@@ -28,14 +28,16 @@ pub const STATEMENTS: &[Statement] = &[
     OUTBOX,
     MOVE_USER,
     MOVE_IDENTITY,
+    MOVE_SECOND_FACTOR,
     MOVE_LINKS,
 ];
 
 // A sign-in knows an address and nothing else: the directory on the first shard says whose it is.
 const ACCOUNT_BY_EMAIL: Statement = Statement {
     name: "directory.account_by_email",
-    sql: "SELECT i.tenant_id, i.user_id, u.password_hash \
+    sql: "SELECT i.tenant_id, i.user_id, u.password_hash, f.confirmed_at IS NOT NULL AS second_factor \
           FROM identities i JOIN users u ON u.tenant_id = i.tenant_id AND u.user_id = i.user_id \
+          LEFT JOIN second_factors f ON f.tenant_id = i.tenant_id AND f.user_id = i.user_id \
           WHERE i.email = ?1",
 };
 
@@ -199,6 +201,12 @@ const MOVE_IDENTITY: Statement = Statement {
     sql: "UPDATE identities SET tenant_id = ?2 WHERE tenant_id = ?1 AND user_id = ?3",
 };
 
+// The second factor goes along: else joining a team would switch it off. Its secret stays sealed for the tenant it names.
+const MOVE_SECOND_FACTOR: Statement = Statement {
+    name: "directory.move_second_factor",
+    sql: "UPDATE second_factors SET tenant_id = ?2 WHERE tenant_id = ?1 AND user_id = ?3",
+};
+
 // What somebody signs in with at other parties goes with them, and a team's single sign-on opens nothing elsewhere.
 const MOVE_LINKS: Statement = Statement {
     name: "directory.move_links",
@@ -232,7 +240,7 @@ struct Move {
 
 impl Move {
     /// Every session of the old tenant ends with it.
-    fn writes(self, now: Timestamp) -> [Write; 4] {
+    fn writes(self, now: Timestamp) -> [Write; 5] {
         let (user, from, to) = (text(&self.user), text(&self.from), text(&self.to));
         let home = self.home.map_or(JsValue::NULL, |home| text(&home));
         let row = vec![
@@ -249,6 +257,7 @@ impl Move {
             (teams::END_SESSIONS, vec![from.clone(), user.clone(), int(now.as_millis())]),
             (MOVE_USER, row),
             (MOVE_IDENTITY, vec![from.clone(), to.clone(), user.clone()]),
+            (MOVE_SECOND_FACTOR, vec![from.clone(), to.clone(), user.clone()]),
             (MOVE_LINKS, vec![from, to, user]),
         ]
     }

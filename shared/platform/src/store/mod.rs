@@ -14,7 +14,9 @@ pub mod directory;
 pub mod directory_federation;
 mod mail_tokens;
 mod mails;
+mod passwords;
 pub mod provider_identities;
+mod second_factors;
 mod sessions;
 pub mod single_sign_on;
 mod subscriptions;
@@ -32,6 +34,11 @@ pub use data_keys::{add_data_key, data_keys};
 pub use database::{Param, Statement, StoreError, TenantDb, shards};
 pub use mail_tokens::{issue_mail_token, mail_token_holder, reset_password, verify_email};
 pub use mails::{mail_asked, mail_sent};
+pub use passwords::{PasswordRow, change_password, password, renew_password_hash};
+pub use second_factors::{
+    SecondFactorRow, confirm_second_factor, drop_second_factor, enroll_second_factor, replace_recovery_codes,
+    second_factor, use_second_factor,
+};
 pub use sessions::{
     ListedSession, NewSession, Rotation, SessionRow, end_session, is_new_device, listed_session, open_session,
     recent_sessions, rotate, session, sessions, users_products,
@@ -47,6 +54,8 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     data_keys::STATEMENTS,
     mail_tokens::STATEMENTS,
     mails::STATEMENTS,
+    passwords::STATEMENTS,
+    second_factors::STATEMENTS,
     provider_identities::STATEMENTS,
     sessions::STATEMENTS,
     single_sign_on::STATEMENTS,
