@@ -1,6 +1,8 @@
 // The settings of a local platform: where each comes from, and which function gets it as a binding.
 //
 //   node tools/settings.mjs keys      prints a fresh SIGNING_KEY, JWKS and MASTER_KEYS for a deployment
+//   node tools/settings.mjs rotate-keys    prints the next stage of changing SIGNING_KEY, from what is set
+//   node tools/settings.mjs rotate-master-key     prints MASTER_KEYS with a new one, from what is set
 //   node tools/settings.mjs           prints which settings are set (never their values)
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -9,20 +11,33 @@ import { pathToFileURL } from 'node:url';
 import { parseEnv } from 'node:util';
 import { ROOT } from './lib/paths.mjs';
 import { Failure, runMain, say } from './lib/report.mjs';
+import { nextSigningStage, withNewMasterKey } from './lib/rotate-keys.mjs';
 
 const EVERY = 'every function';
 
 /**
  * Which function gets which setting. A setting that is not set is not bound: functions see it as absent.
- * @type {Record<string, {to: string[] | typeof EVERY, kind?: 'url' | 'integer' | 'json' | 'master keys'}>}
+ * @type {Record<string, {to: string[] | typeof EVERY, kind?: 'url' | 'integer' | 'json' | 'master keys' | 'url or off'}>}
  */
 const TABLE = {
   ENVIRONMENT: { to: EVERY },
   CLOCK_OFFSET_SECONDS: { to: EVERY, kind: 'integer' },
   JWKS: { to: EVERY, kind: 'json' },
   SIGNING_KEY: { to: ['auth'], kind: 'json' },
-  MASTER_KEYS: { to: ['credentials', 'cron', 'team', 'user'], kind: 'master keys' },
-  PUBLIC_URL: { to: ['gateway', 'auth', 'user', 'chat', 'usage', 'team'], kind: 'url' },
+  MASTER_KEYS: { to: ['credentials', 'cron', 'sso', 'team', 'user'], kind: 'master keys' },
+  PUBLIC_URL: { to: ['gateway', 'auth', 'credentials', 'user', 'chat', 'usage', 'team', 'oauth', 'sso'], kind: 'url' },
+  PWNED_BASE_URL: { to: ['credentials'], kind: 'url or off' },
+  GOOGLE_CLIENT_ID: { to: ['oauth'] },
+  GOOGLE_CLIENT_SECRET: { to: ['oauth'] },
+  GOOGLE_ISSUER: { to: ['oauth'], kind: 'url' },
+  GITHUB_CLIENT_ID: { to: ['oauth'] },
+  GITHUB_CLIENT_SECRET: { to: ['oauth'] },
+  GITHUB_BASE_URL: { to: ['oauth'], kind: 'url' },
+  GITHUB_API_BASE_URL: { to: ['oauth'], kind: 'url' },
+  OIDC_CLIENT_ID: { to: ['oauth'] },
+  OIDC_CLIENT_SECRET: { to: ['oauth'] },
+  OIDC_ISSUER: { to: ['oauth'], kind: 'url' },
+  DOH_BASE_URL: { to: ['sso'], kind: 'url' },
   RESEND_API_KEY: { to: ['notify'] },
   RESEND_BASE_URL: { to: ['notify'], kind: 'url' },
   MAIL_FROM: { to: ['notify'] },
@@ -62,7 +77,7 @@ export function configuredProviders(values) {
  */
 export function loadSettings({ env = process.env, root = ROOT } = {}) {
   // A variable that is set but empty hides the line in `.env`: that is how a test keeps a developer's keys out.
-  const given = withoutEmpty({ ...readEnvFile(join(root, '.env')), ...env });
+  const given = givenSettings({ env, root });
   const port = parsePort(given.PORT ?? '8787');
   const stateDir = resolve(root, given.STATE_DIR ?? '.state');
   const values = {};
@@ -74,6 +89,11 @@ export function loadSettings({ env = process.env, root = ROOT } = {}) {
   values.PUBLIC_URL ??= `http://127.0.0.1:${port}`;
   Object.assign(values, secrets(values, stateDir));
   return { port, stateDir, skipBuild: given.TOLLGATE_SKIP_BUILD === '1', values };
+}
+
+/** What the environment and `.env` say; nothing is generated. */
+function givenSettings({ env = process.env, root = ROOT } = {}) {
+  return withoutEmpty({ ...readEnvFile(join(root, '.env')), ...env });
 }
 
 /**
@@ -162,7 +182,7 @@ function check(name, value, kind) {
   if (kind === 'integer' && !/^[+-]?\d{1,12}$/.test(value)) {
     throw new Failure(`${name} is "${value}", not a whole number`, 'Seconds, e.g. CLOCK_OFFSET_SECONDS=86400 for a day ahead.');
   }
-  if (kind === 'url') {
+  if (kind === 'url' || (kind === 'url or off' && value !== 'off')) {
     const url = URL.canParse(value) ? new URL(value) : undefined;
     if (!url || !/^https?:$/.test(url.protocol)) throw new Failure(`${name} is "${value}", not an http(s) address`, `E.g. ${name}=http://127.0.0.1:9001`);
   }
@@ -185,6 +205,18 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
       say(`SIGNING_KEY='${SIGNING_KEY}'\nJWKS='${JWKS}'\nMASTER_KEYS='${generateMasterKey()}'`);
       return;
     }
+    if (process.argv[2] === 'rotate-keys') {
+      const { stage, what, set } = nextSigningStage(givenSettings(), generateKeys);
+      say(`# Stage ${stage} of 3. ${what}`);
+      for (const [name, value] of Object.entries(set)) say(`${name}='${value}'`);
+      return;
+    }
+    if (process.argv[2] === 'rotate-master-key') {
+      say(`# For credentials and cron. When the job has brought every data key along, take the older ones out: docs/OPERATIONS.md.`);
+      say(`MASTER_KEYS='${withNewMasterKey(givenSettings().MASTER_KEYS, generateMasterKey)}'`);
+      return;
+    }
+    if (process.argv[2] !== undefined) throw new Failure(`"${process.argv[2]}" is not known`, 'keys, rotate-keys, rotate-master-key, or nothing.');
     const { port, stateDir, values } = loadSettings();
     say(`PORT ${port}\nSTATE_DIR ${stateDir}`);
     for (const name of Object.keys(TABLE)) say(`${name} ${values[name] === undefined ? 'not set' : 'set'}`);

@@ -31,6 +31,25 @@ const OPERATIONS = {
   'POST /auth/verify-email/resend': { own: true, status: 204 },
   'GET /auth/sessions': { own: true },
   'DELETE /auth/sessions/{id}': { of: async (owner) => `/auth/sessions/${await otherSession(owner)}` },
+  'GET /auth/oauth/{provider}/start': { open: true, path: '/auth/oauth/google/start', status: 404 },
+  'GET /auth/oauth/{provider}/callback': { open: true, path: '/auth/oauth/google/callback', status: 404 },
+  'POST /auth/oauth/token': { open: true, body: { code: 'none' }, status: 401 },
+  'GET /auth/sso/start': { open: true, path: '/auth/sso/start?domain=nobody.example', status: 404 },
+  'GET /auth/sso/callback': { open: true, status: 401 },
+  'GET /auth/identities': { own: true },
+  'DELETE /auth/identities/{id}': { of: (owner) => `/auth/identities/${identityOf(owner)}` },
+  'GET /team/sso': { own: true },
+  'PUT /team/sso': { own: true, body: { issuer: 'none', client_id: 'x', client_secret: 'x' }, status: 422 },
+  'DELETE /team/sso': { own: true, status: 404 },
+  'POST /team/sso/domains': { own: true, body: { domain: 'stranger.example' }, status: 201 },
+  'POST /team/sso/domains/{domain}/verify': { of: async (owner) => `/team/sso/domains/${await domain(owner)}/verify` },
+  'DELETE /team/sso/domains/{domain}': { of: async (owner) => `/team/sso/domains/${await domain(owner)}` },
+  'POST /auth/password': { own: true, body: { current_password: 'a wrong one, but long', new_password: 'a long and quiet password 43' }, status: 422 },
+  'GET /auth/totp': { own: true },
+  'POST /auth/totp/enroll': { own: true, body: (stranger) => ({ password: stranger.password }) },
+  'POST /auth/totp/confirm': { own: true, body: { code: 'none' }, status: 422 },
+  'POST /auth/totp/disable': { own: true, body: { code: '000000' }, status: 409 },
+  'POST /auth/totp/recovery-codes': { own: true, body: { code: '000000' }, status: 409 },
   'GET /user/api-keys': { own: true },
   'POST /user/api-keys': { own: true, body: { name: 'mine', scopes: ['chat'] }, status: 201 },
   'DELETE /user/api-keys/{id}': { of: async (owner) => `/user/api-keys/${await apiKey(owner)}` },
@@ -67,6 +86,10 @@ const OPERATIONS = {
 
 /** A new key of somebody's, by its id. */
 const apiKey = async (owner) => (await call(platform, 'POST', '/user/api-keys', { token: owner.access_token, body: { name: 'mine', scopes: ['chat'] } })).data.id;
+/** A linked sign-in of somebody's, by its id: it stands in the database from the beginning. */
+const identityOf = (owner) => `idn_${owner.user.id.slice(4)}`;
+/** A domain that somebody claims. */
+const domain = async (owner) => (await call(platform, 'POST', '/team/sso/domains', { token: owner.access_token, body: { domain: 'victim.example' } })).data.domain;
 /** A session of somebody's on another device, by its id. */
 async function otherSession(owner) {
   assert.equal((await call(platform, 'POST', '/auth/login', { body: { email: owner.email, password: owner.password } })).status, 200);
@@ -86,7 +109,10 @@ const accounts = [await register(platform, { name: 'Ada' }), await register(plat
 await platform.restart({
   whileStopped: () => {
     subscribe(platform.stateDir, accounts.map(({ user }) => ({ user, plan: 'teams' })));
-    withDatabase(platform.stateDir, (database) => database.exec('UPDATE subscriptions SET seats = 20'));
+    withDatabase(platform.stateDir, (database) => {
+      database.exec('UPDATE subscriptions SET seats = 20');
+      database.exec("INSERT INTO provider_identities SELECT 'google', 'https://accounts.google.com', user_id, 'idn_' || substr(user_id, 5), tenant_id, user_id, email, created_at FROM users");
+    });
   },
 });
 async function lookAlike(account) {

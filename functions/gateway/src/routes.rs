@@ -29,10 +29,22 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     ("v1", "CHAT"),
 ];
 
+/// The first two segments of paths that another function answers than the one that has the first.
+#[rustfmt::skip] // one line each: whoever adds one changes no other line
+const WITHIN: &[(&str, &str)] = &[
+    ("auth/identities", "OAUTH"),
+    ("auth/oauth", "OAUTH"),
+    ("auth/password", "CREDENTIALS"),
+    ("auth/sso", "SSO"),
+    ("auth/totp", "CREDENTIALS"),
+    ("team/sso", "SSO"),
+];
+
 /// The binding of every function, once: some answer several first segments.
 pub fn bindings() -> impl Iterator<Item = &'static str> {
-    let first = |at: usize, binding: &str| FUNCTIONS.iter().position(|(_, other)| *other == binding) == Some(at);
-    FUNCTIONS.iter().enumerate().filter(move |(at, (_, binding))| first(*at, binding)).map(|(_, (_, binding))| *binding)
+    let all = || FUNCTIONS.iter().chain(WITHIN);
+    let first = move |at: usize, binding: &str| all().position(|(_, other)| *other == binding) == Some(at);
+    all().enumerate().filter(move |(at, (_, binding))| first(*at, binding)).map(|(_, (_, binding))| *binding)
 }
 
 /// Where a path goes; `None` when nothing is there.
@@ -51,7 +63,12 @@ pub fn target(path: &str) -> Option<Target<'_>> {
     if let Some(id) = path.strip_prefix("/__dev/cost/") {
         return Some(Target::Cost(id));
     }
-    let first = path.get(1..)?.split('/').next()?;
+    let path = path.get(1..)?;
+    let second = path.match_indices('/').nth(1).map_or(path, |(at, _)| &path[..at]);
+    if let Some((_, binding)) = WITHIN.iter().find(|(segments, _)| *segments == second) {
+        return Some(Target::Function(binding));
+    }
+    let first = path.split('/').next()?;
     FUNCTIONS.iter().find(|(segment, _)| *segment == first).map(|(_, binding)| Target::Function(binding))
 }
 
@@ -69,14 +86,23 @@ mod tests {
     #[test]
     fn the_first_segment_names_the_function() {
         assert_eq!(target("/auth/register"), Some(Target::Function("AUTH")));
+        assert_eq!(target("/auth/totp"), Some(Target::Function("CREDENTIALS")));
+        assert_eq!(target("/auth/totp/enroll"), Some(Target::Function("CREDENTIALS")));
+        assert_eq!(target("/auth/totpx"), Some(Target::Function("AUTH")));
+        assert_eq!(target("/auth"), Some(Target::Function("AUTH")));
         assert_eq!(target("/v1/chat/completions"), Some(Target::Function("CHAT")));
         assert_eq!(target("/team/invites"), Some(Target::Function("TEAM")));
+        assert_eq!(target("/auth/oauth/github/start"), Some(Target::Function("OAUTH")));
+        assert_eq!(target("/auth/identities"), Some(Target::Function("OAUTH")));
+        assert_eq!(target("/auth/identitiesx"), Some(Target::Function("AUTH")));
+        assert_eq!(target("/team/sso"), Some(Target::Function("SSO")));
         assert_eq!(target("/health"), Some(Target::Health));
         assert_eq!(target("/api/docs/rapidoc-min.js"), Some(Target::Assets));
         assert_eq!(target("/__dev/cost/req_1"), Some(Target::Cost("req_1")));
         assert_eq!(target("/__dev/cron"), Some(Target::Dev("CRON")));
         assert_eq!(target("/__dev/outbox"), Some(Target::Dev("NOTIFY")));
-        for path in ["/", "/authx", "/meter/x", "//auth/login", "", "/AUTH/login"] {
+        for path in ["/", "/authx", "/internal/credentials", "/internal", "/meter/x", "//auth/login", "", "/AUTH/login"]
+        {
             assert_eq!(target(path), None, "{path}");
         }
     }
@@ -84,7 +110,7 @@ mod tests {
     #[test]
     fn a_function_of_several_segments_is_bound_once() {
         let bound: Vec<_> = bindings().collect();
-        let once: std::collections::BTreeSet<_> = FUNCTIONS.iter().map(|(_, binding)| *binding).collect();
+        let once: std::collections::BTreeSet<_> = FUNCTIONS.iter().chain(WITHIN).map(|(_, binding)| *binding).collect();
         assert_eq!(bound.len(), once.len());
         assert!(once.iter().all(|binding| bound.contains(binding)));
     }

@@ -9,6 +9,7 @@ pub mod config;
 pub mod input;
 pub mod problem;
 pub mod team;
+pub mod totp;
 pub mod usage;
 
 pub use input::{FieldError, Validate};

@@ -31,6 +31,8 @@ pub enum Code {
     SessionRevoked,
     /// E-mail or password is wrong.
     InvalidCredentials,
+    /// The password is right, and a code is wanted beside it.
+    TotpRequired,
     /// The trial is over.
     TrialExpired,
     /// The plan does not include this.
@@ -59,6 +61,18 @@ pub enum Code {
     InvitationClosed,
     /// What was to be replaced is of another version than `If-Match` names.
     PreconditionFailed,
+    /// The sign-in provider is not configured here.
+    ProviderNotConfigured,
+    /// A sign-in through another party is not good.
+    SignInRefused,
+    /// The provider does not vouch for an address that is registered here.
+    EmailNotVouchedFor,
+    /// It is the last way to sign in.
+    LastSignIn,
+    /// Another team has proven that the domain is its own.
+    DomainTaken,
+    /// The record that proves a domain is not there.
+    DomainNotProven,
     /// The body is too large.
     PayloadTooLarge,
     /// The body is not `application/json`.
@@ -152,6 +166,7 @@ impl Code {
             Self::TokenExpired => "token_expired",
             Self::SessionRevoked => "session_revoked",
             Self::InvalidCredentials => "invalid_credentials",
+            Self::TotpRequired => "totp_required",
             Self::TrialExpired => "trial_expired",
             Self::PlanLacksFeature => "plan_lacks_feature",
             Self::Forbidden => "forbidden",
@@ -166,6 +181,12 @@ impl Code {
             Self::LeaveTeamFirst => "leave_team_first",
             Self::InvitationClosed => "invitation_closed",
             Self::PreconditionFailed => "precondition_failed",
+            Self::ProviderNotConfigured => "provider_not_configured",
+            Self::SignInRefused => "sign_in_refused",
+            Self::EmailNotVouchedFor => "email_not_vouched_for",
+            Self::LastSignIn => "last_sign_in",
+            Self::DomainTaken => "domain_taken",
+            Self::DomainNotProven => "domain_not_proven",
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
@@ -186,14 +207,21 @@ impl Code {
         match self {
             Self::BadRequest | Self::ProviderRejected => StatusCode::BAD_REQUEST,
             Self::InvalidInput | Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Unauthorized | Self::TokenExpired | Self::SessionRevoked | Self::InvalidCredentials => {
-                StatusCode::UNAUTHORIZED
-            }
+            Self::Unauthorized
+            | Self::TokenExpired
+            | Self::SessionRevoked
+            | Self::InvalidCredentials
+            | Self::SignInRefused
+            | Self::TotpRequired => StatusCode::UNAUTHORIZED,
             Self::TrialExpired => StatusCode::PAYMENT_REQUIRED,
             Self::PlanLacksFeature | Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::ModelNotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::ModelNotFound | Self::ProviderNotConfigured => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict
+            | Self::EmailNotVouchedFor
+            | Self::LastSignIn
+            | Self::DomainTaken
+            | Self::DomainNotProven
             | Self::EmailTaken
             | Self::LastOwner
             | Self::NoSeat
@@ -219,7 +247,8 @@ impl Code {
             Self::Unauthorized => "Credentials are missing or not valid",
             Self::TokenExpired => "The access token has expired",
             Self::SessionRevoked => "The session was ended",
-            Self::InvalidCredentials => "E-mail or password is wrong",
+            Self::InvalidCredentials => "E-mail, password or code is wrong",
+            Self::TotpRequired => "A one-time code is wanted",
             Self::TrialExpired => "The trial has ended",
             Self::PlanLacksFeature => "The plan does not include this",
             Self::Forbidden => "Not allowed",
@@ -234,6 +263,12 @@ impl Code {
             Self::LeaveTeamFirst => "Another team has to be left first",
             Self::InvitationClosed => "The invitation is no longer good",
             Self::PreconditionFailed => "It was changed by somebody else",
+            Self::ProviderNotConfigured => "The sign-in provider is not configured",
+            Self::SignInRefused => "The sign-in through the provider is not good",
+            Self::EmailNotVouchedFor => "The provider does not vouch for the address",
+            Self::LastSignIn => "It is the last way to sign in",
+            Self::DomainTaken => "The domain is another team's",
+            Self::DomainNotProven => "The domain is not proven",
             Self::PayloadTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body's type is not supported",
             Self::IdempotencyKeyReused => "The idempotency key was used for another request",
@@ -252,9 +287,11 @@ impl Code {
     /// The `type` that OpenAI's clients expect beside the code.
     pub const fn openai_type(self) -> &'static str {
         match self {
-            Self::Unauthorized | Self::TokenExpired | Self::SessionRevoked | Self::InvalidCredentials => {
-                "authentication_error"
-            }
+            Self::Unauthorized
+            | Self::TokenExpired
+            | Self::SessionRevoked
+            | Self::InvalidCredentials
+            | Self::TotpRequired => "authentication_error",
             Self::QuotaExceeded | Self::TrialExpired => "insufficient_quota",
             Self::RateLimited => "rate_limit_error",
             Self::Forbidden | Self::PlanLacksFeature => "permission_error",

@@ -30,6 +30,7 @@ pub mod account;
 pub mod api_key;
 pub mod audit;
 mod base62;
+pub mod breached;
 pub mod catalogue;
 pub mod federation;
 pub mod id;

@@ -11,12 +11,19 @@
 //! | [`store`] | D1: [`store::TenantDb`] and every SQL statement |
 //! | [`vault`] | third parties' credentials, sealed for their tenant, column and row |
 //! | [`account`] | what happens to an account: sessions that end, mails, entries in the log |
+//! | [`federation`] | signing in through other parties: the browser, the flow, `OpenID` Connect |
 //! | [`sign_in`] | opening a session, and the pair of tokens that `auth` answers for it |
+//! | [`password`] | hashing passwords |
+//! | [`guard`] | guessing, made slow |
+//! | [`credentials`] | asking `credentials` about codes and new passwords |
 //! | [`audit`] | writing the audit log |
 //! | [`mail`] | asking for a mail |
 //! | [`team`] | changing who is in a team, as what |
 //! | [`once`] | `Idempotency-Key` on calls that change the database |
 //! | [`outgoing`] | HTTP to other parties |
+//! | [`outgoing`], [`exchange`] | HTTP to other parties; to those that are not trusted |
+//! | [`service`] | calling another function |
+//! | [`signature`] | signatures of other parties |
 //! | [`settings`] | what comes from the environment |
 //! | [`clock`], [`random`], [`log`], [`cost`] | time, entropy, structured logs, what a request cost |
 
@@ -24,6 +31,10 @@ pub mod account;
 pub mod audit;
 pub mod clock;
 pub mod cost;
+pub mod credentials;
+pub mod exchange;
+pub mod federation;
+pub mod guard;
 pub mod http;
 pub mod identity;
 pub mod log;
@@ -31,9 +42,12 @@ pub mod mail;
 pub mod meter;
 pub mod once;
 pub mod outgoing;
+pub mod password;
 pub mod random;
+pub mod service;
 pub mod settings;
 pub mod sign_in;
+pub mod signature;
 pub mod store;
 pub mod team;
 pub mod vault;

@@ -3,7 +3,7 @@
 use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Headers, RequestInit, Response};
+use web_sys::{AbortSignal, Headers, RequestInit, Response};
 
 use crate::Scope;
 
@@ -47,6 +47,28 @@ pub async fn post<'a>(
     }
     init.set_headers(&list);
     init.set_body(&Uint8Array::from(body.as_bytes()));
+    scope.cost().fetch();
+    let response = JsFuture::from(global_fetch(url, &init)?).await?;
+    Ok(Answer(response.unchecked_into()))
+}
+
+/// Sends a GET and waits for the head of its answer, and gives everything up after `timeout_ms`, the body too.
+///
+/// # Errors
+/// When the other party cannot be reached in time; any status is an answer.
+pub async fn get<'a>(
+    scope: &Scope,
+    url: &str,
+    headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+    timeout_ms: u32,
+) -> Result<Answer, Unreachable> {
+    let init = RequestInit::new();
+    let list = Headers::new()?;
+    for (name, value) in headers {
+        list.set(name, value)?;
+    }
+    init.set_headers(&list);
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(timeout_ms)));
     scope.cost().fetch();
     let response = JsFuture::from(global_fetch(url, &init)?).await?;
     Ok(Answer(response.unchecked_into()))

@@ -20,6 +20,15 @@ pub enum Letter<'a> {
     },
     /// The password was changed.
     PasswordChanged,
+    /// The second factor was switched on.
+    SecondFactorOn,
+    /// The second factor was switched off.
+    SecondFactorOff,
+    /// A recovery code was used up.
+    RecoveryCodeUsed {
+        /// How many are left.
+        left: usize,
+    },
     /// Somebody signed in on a device that was not seen before.
     NewDevice {
         /// What it calls itself.
@@ -42,6 +51,9 @@ pub enum Letter<'a> {
     },
 }
 
+/// What to do when it was somebody else.
+const NOT_YOU: &str = "If it was not you, change your password at once and look at your sessions.";
+
 impl Letter<'_> {
     /// The name of its kind: in the outbox, in preferences.
     pub const fn kind(&self) -> &'static str {
@@ -49,6 +61,9 @@ impl Letter<'_> {
             Self::VerifyEmail { .. } => "verify_email",
             Self::ResetPassword { .. } => "reset_password",
             Self::PasswordChanged => "password_changed",
+            Self::SecondFactorOn => "totp_on",
+            Self::SecondFactorOff => "totp_off",
+            Self::RecoveryCodeUsed { .. } => "recovery_code_used",
             Self::NewDevice { .. } => "new_device",
             Self::Invitation { .. } => "invitation",
         }
@@ -74,9 +89,27 @@ impl Letter<'_> {
             ),
             Self::PasswordChanged => render(
                 "Your password was changed",
-                &["The password of your account was changed, and every device was signed out."],
+                &["The password of your account was changed, and other devices were signed out."],
                 None,
                 &["If it was not you, ask for a new password at once: whoever has your mailbox has your account."],
+            ),
+            Self::SecondFactorOn => render(
+                "Two-step sign-in is on",
+                &["Signing in to your account with its password takes a code of your authenticator app from now on."],
+                None,
+                &["Keep the recovery codes where you find them without your telephone.", NOT_YOU],
+            ),
+            Self::SecondFactorOff => render(
+                "Two-step sign-in is off",
+                &["Signing in to your account takes its password alone from now on."],
+                None,
+                &[NOT_YOU],
+            ),
+            Self::RecoveryCodeUsed { left } => render(
+                "A recovery code was used",
+                &[&format!("A recovery code of your account was used up. There are {left} left.")],
+                None,
+                &[NOT_YOU],
             ),
             Self::NewDevice { device, address, at } => {
                 let from = address.map(|address| format!(" from {address}")).unwrap_or_default();
@@ -126,6 +159,9 @@ mod tests {
             Letter::VerifyEmail { link: "https://x/" },
             Letter::ResetPassword { link: "https://x/", minutes: 30 },
             Letter::PasswordChanged,
+            Letter::SecondFactorOn,
+            Letter::SecondFactorOff,
+            Letter::RecoveryCodeUsed { left: 9 },
             Letter::NewDevice { device: "curl", address: Some("192.0.2.1"), at: Timestamp::from_millis(0) },
             Letter::Invitation { team: "T", inviter: "I", role: Role::Member, link: "https://x/" },
         ];

@@ -30,13 +30,16 @@ pub const STATEMENTS: &[Statement] = &[
     MOVE_USER,
     MOVE_IDENTITY,
     MOVE_CONFIG,
+    MOVE_SECOND_FACTOR,
+    MOVE_LINKS,
 ];
 
 // A sign-in knows an address and nothing else: the directory on the first shard says whose it is.
 const ACCOUNT_BY_EMAIL: Statement = Statement {
     name: "directory.account_by_email",
-    sql: "SELECT i.tenant_id, i.user_id, u.password_hash \
+    sql: "SELECT i.tenant_id, i.user_id, u.password_hash, f.confirmed_at IS NOT NULL AS second_factor \
           FROM identities i JOIN users u ON u.tenant_id = i.tenant_id AND u.user_id = i.user_id \
+          LEFT JOIN second_factors f ON f.tenant_id = i.tenant_id AND f.user_id = i.user_id \
           WHERE i.email = ?1",
 };
 
@@ -206,6 +209,18 @@ const MOVE_CONFIG: Statement = Statement {
     sql: "UPDATE OR REPLACE user_configs SET tenant_id = ?2 WHERE tenant_id = ?1 AND user_id = ?3",
 };
 
+// The second factor goes along: else joining a team would switch it off. Its secret stays sealed for the tenant it names.
+const MOVE_SECOND_FACTOR: Statement = Statement {
+    name: "directory.move_second_factor",
+    sql: "UPDATE second_factors SET tenant_id = ?2 WHERE tenant_id = ?1 AND user_id = ?3",
+};
+
+// What somebody signs in with at other parties goes with them, and a team's single sign-on opens nothing elsewhere.
+const MOVE_LINKS: Statement = Statement {
+    name: "directory.move_links",
+    sql: "UPDATE provider_identities SET tenant_id = ?2 WHERE tenant_id = ?1 AND user_id = ?3",
+};
+
 /// A statement with its parameters.
 type Write = (Statement, Vec<JsValue>);
 
@@ -233,7 +248,7 @@ struct Move {
 
 impl Move {
     /// Every session of the old tenant ends with it.
-    fn writes(self, now: Timestamp) -> [Write; 4] {
+    fn writes(self, now: Timestamp) -> [Write; 6] {
         let (user, from, to) = (text(&self.user), text(&self.from), text(&self.to));
         let home = self.home.map_or(JsValue::NULL, |home| text(&home));
         let row = vec![
@@ -250,7 +265,9 @@ impl Move {
             (teams::END_SESSIONS, vec![from.clone(), user.clone(), int(now.as_millis())]),
             (MOVE_USER, row),
             (MOVE_IDENTITY, vec![from.clone(), to.clone(), user.clone()]),
-            (MOVE_CONFIG, vec![from, to, user]),
+            (MOVE_CONFIG, vec![from.clone(), to.clone(), user.clone()]),
+            (MOVE_SECOND_FACTOR, vec![from.clone(), to.clone(), user.clone()]),
+            (MOVE_LINKS, vec![from, to, user]),
         ]
     }
 }
@@ -278,8 +295,8 @@ pub struct Joining {
     pub role: Role,
     /// What their tokens are for from now on.
     pub product: Product,
-    /// With which invitation.
-    pub invitation: InvitationId,
+    /// With which invitation, if with one.
+    pub invitation: Option<InvitationId>,
 }
 
 /// Moves the only member of a tenant into a team. What the old tenant has stays there: it is home.
@@ -297,10 +314,12 @@ pub async fn join_team(
     let mut writes = vec![
         changed(team, now),
         changed(home, now),
-        (teams::ACCEPTED, vec![text(&team.tenant), text(&joining.invitation), user.clone()]),
         (teams::REVOKED_ALL, vec![text(&home.tenant), int(now.as_millis())]),
-        (teams::PLAN_CHANGED, vec![text(&home.tenant), user]),
+        (teams::PLAN_CHANGED, vec![text(&home.tenant), user.clone()]),
     ];
+    if let Some(invitation) = joining.invitation {
+        writes.push((teams::ACCEPTED, vec![text(&team.tenant), text(&invitation), user]));
+    }
     let moving = Move {
         user: joining.user,
         from: home.tenant,

@@ -2,7 +2,7 @@
 //!
 //! Handlers get rows through [`TenantDb`], which binds the caller's tenant as parameter 1 of every statement. No
 //! function crate names a database binding. Statements are constants beside their repository; those that cannot
-//! have a tenant yet (a sign-in knows only an address) are in [`directory`], each with its reason. `tests/sql-proof`
+//! have a tenant yet (a sign-in knows only an address) are in [`directory`] and [`directory_federation`], each with its reason. `tests/sql-proof`
 //! prepares, parses and runs each of them, and fails unless it stays within its tenant.
 
 mod accounts;
@@ -12,10 +12,15 @@ mod configs;
 mod data_keys;
 mod database;
 pub mod directory;
+pub mod directory_federation;
 pub mod idempotent_answers;
 mod mail_tokens;
 mod mails;
+mod passwords;
+pub mod provider_identities;
+mod second_factors;
 mod sessions;
+pub mod single_sign_on;
 mod subscriptions;
 pub mod teams;
 mod usage_export;
@@ -32,6 +37,11 @@ pub use data_keys::{add_data_key, data_keys};
 pub use database::{Param, Statement, StoreError, TenantDb, shards};
 pub use mail_tokens::{issue_mail_token, mail_token_holder, reset_password, verify_email};
 pub use mails::{mail_asked, mail_sent};
+pub use passwords::{PasswordRow, change_password, password, renew_password_hash};
+pub use second_factors::{
+    SecondFactorRow, confirm_second_factor, drop_second_factor, enroll_second_factor, replace_recovery_codes,
+    second_factor, use_second_factor,
+};
 pub use sessions::{
     ListedSession, NewSession, Rotation, SessionRow, end_session, is_new_device, listed_session, open_session,
     recent_sessions, rotate, session, sessions, users_products,
@@ -49,9 +59,16 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     idempotent_answers::STATEMENTS,
     mail_tokens::STATEMENTS,
     mails::STATEMENTS,
+    passwords::STATEMENTS,
+    second_factors::STATEMENTS,
+    provider_identities::STATEMENTS,
     sessions::STATEMENTS,
+    single_sign_on::STATEMENTS,
     subscriptions::STATEMENTS,
     teams::STATEMENTS,
     usage_export::STATEMENTS,
     usage_reports::STATEMENTS,
 ];
+
+/// Every statement that is not: each has its reason where it stands.
+pub const CROSSING_STATEMENTS: &[&[Statement]] = &[directory::STATEMENTS, directory_federation::STATEMENTS];
