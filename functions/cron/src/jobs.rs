@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tollgate_platform::{Scope, log};
 
-use crate::roll_up;
+use crate::{delete_users, roll_up};
 
 /// A job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub enum Job {
     RollUpUsage,
     /// The same from scratch: by hand only, after rows were changed by hand.
     RebuildUsage,
+    /// Goes on with deletions of users that are not done.
+    DeleteUsers,
 }
 
 /// What a run did.
@@ -33,6 +35,7 @@ impl Job {
         match cron {
             "5 * * * *" | "roll_up_usage" => Some(Self::RollUpUsage),
             "rebuild_usage" => Some(Self::RebuildUsage),
+            "*/5 * * * *" | "delete_users" => Some(Self::DeleteUsers),
             _ => None,
         }
     }
@@ -41,6 +44,7 @@ impl Job {
         match self {
             Self::RollUpUsage => "roll_up_usage",
             Self::RebuildUsage => "rebuild_usage",
+            Self::DeleteUsers => "delete_users",
         }
     }
 
@@ -52,6 +56,7 @@ impl Job {
                 Ok(()) => roll_up::run(scope).await,
                 Err(error) => Err(error),
             },
+            Self::DeleteUsers => delete_users::run(scope).await,
         };
         let run = match outcome {
             Ok((done, more)) => Run { job: self.name(), ok: true, done, more },

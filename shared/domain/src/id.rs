@@ -107,6 +107,8 @@ id!(/// An invitation to a team.
     InvitationId, "inv_");
 id!(/// Extra amounts on a meter: a top-up that was bought, goodwill that was given.
     GrantId, "grt_");
+id!(/// The deletion of a user.
+    DeletionId, "del_");
 id!(/// One HTTP request, as answered in `X-Request-Id`.
     RequestId, "req_");
 

@@ -20,6 +20,7 @@
 //! | [`mail`] | what mails say |
 //! | [`team`] | members, roles, invitations, seats |
 //! | [`api_key`] | API keys: text form, scopes, expiry, rotation |
+//! | [`deletion`] | the order in which a user is deleted, and the proof |
 //! | [`sign_in_guard`] | who may try a password, and how long the others wait |
 //! | [`totp`] | second factor: one-time passwords, recovery codes |
 //! | [`secret_hash`] | how secrets of our own making are stored |
@@ -29,6 +30,7 @@ pub mod api_key;
 pub mod audit;
 mod base62;
 pub mod catalogue;
+pub mod deletion;
 pub mod id;
 pub mod ledger;
 pub mod mail;

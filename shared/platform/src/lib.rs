@@ -14,6 +14,7 @@
 //! | [`sign_in`] | opening a session, and the pair of tokens that `auth` answers for it |
 //! | [`audit`] | writing the audit log |
 //! | [`mail`] | asking for a mail |
+//! | [`deletion`] | deleting a user, step by step |
 //! | [`team`] | changing who is in a team, as what |
 //! | [`outgoing`] | HTTP to other parties |
 //! | [`settings`] | what comes from the environment |
@@ -23,6 +24,7 @@ pub mod account;
 pub mod audit;
 pub mod clock;
 pub mod cost;
+pub mod deletion;
 pub mod http;
 pub mod identity;
 pub mod log;
@@ -32,6 +34,7 @@ pub mod outgoing;
 pub mod random;
 pub mod settings;
 pub mod sign_in;
+pub mod sign_in_guard;
 pub mod store;
 pub mod team;
 pub mod vault;

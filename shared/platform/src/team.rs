@@ -96,7 +96,7 @@ fn busy() -> Problem {
 }
 
 /// Why a command was refused, as the client sees it.
-fn refused(refusal: Refusal) -> Problem {
+pub(crate) fn refused(refusal: Refusal) -> Problem {
     let sentence = |code: Code| {
         let text = refusal.to_string();
         let mut letters = text.chars();

@@ -5,16 +5,21 @@
 
 #[expect(missing_docs, reason = "the macro writes methods without docs")]
 mod sign_in_guard_do;
-mod wire;
 
 use std::net::IpAddr;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use tollgate_domain::{account::Email, secret_hash::SecretHash, sign_in_guard::Device};
-use tollgate_platform::{Code, Problem, Scope, http::Reply, log, meter::call_for, random};
+use tollgate_platform::{
+    Code, Problem, Scope,
+    http::Reply,
+    log,
+    meter::call_for,
+    random,
+    sign_in_guard::{GuardReply, GuardRequest},
+};
 
 pub use sign_in_guard_do::SignInGuard;
-use wire::{GuardReply, GuardRequest};
 
 /// The cookie that tells a device from a stranger's. It opens nothing: it says whose counter an attempt counts on.
 const COOKIE: &str = "tollgate_device";

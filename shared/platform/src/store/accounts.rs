@@ -13,7 +13,8 @@ use super::database::{Param, Statement, StoreError, TenantDb};
 use crate::Scope;
 
 /// Statements of this repository.
-pub const STATEMENTS: &[Statement] = &[ADD_TENANT, ADD_USER, ADD_IDENTITY, ADD_SUBSCRIPTION, PROFILE, RENAME];
+pub const STATEMENTS: &[Statement] =
+    &[ADD_TENANT, ADD_USER, ADD_IDENTITY, ADD_SUBSCRIPTION, PROFILE, RENAME, PASSWORD_HASH];
 
 pub(super) const ADD_TENANT: Statement = Statement {
     name: "accounts.add_tenant",
@@ -45,6 +46,11 @@ const PROFILE: Statement = Statement {
 };
 const RENAME: Statement =
     Statement { name: "accounts.rename", sql: "UPDATE users SET name = ?3 WHERE tenant_id = ?1 AND user_id = ?2" };
+
+const PASSWORD_HASH: Statement = Statement {
+    name: "accounts.password_hash",
+    sql: "SELECT password_hash FROM users WHERE tenant_id = ?1 AND user_id = ?2",
+};
 
 /// A user to be made, with a tenant of one and a subscription.
 #[derive(Debug)]
@@ -172,4 +178,16 @@ pub async fn profile(
 /// Changes how to address a person.
 pub async fn rename(scope: &Scope, tenant: TenantId, user: UserId, name: Option<&str>) -> Result<(), StoreError> {
     TenantDb::of(scope, tenant)?.run(RENAME, &[Param::Text(&user.to_string()), name.into()]).await.map(drop)
+}
+
+#[derive(Deserialize)]
+struct PasswordHash {
+    password_hash: String,
+}
+
+/// The stored hash of a user's password: to ask for it again.
+pub async fn password_hash(scope: &Scope, tenant: TenantId, user: UserId) -> Result<Option<String>, StoreError> {
+    let params = [Param::Text(&user.to_string())];
+    let row: Option<PasswordHash> = TenantDb::of(scope, tenant)?.first(PASSWORD_HASH, &params).await?;
+    Ok(row.map(|row| row.password_hash))
 }

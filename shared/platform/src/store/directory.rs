@@ -4,7 +4,7 @@ use serde::Deserialize;
 use tollgate_domain::{
     account::{Email, Role},
     catalogue::{Plan, Product},
-    id::{InvitationId, Shard, TenantId, UserId},
+    id::{DeletionId, InvitationId, Shard, TenantId, UserId},
     time::Timestamp,
 };
 use wasm_bindgen::JsValue;
@@ -18,8 +18,24 @@ use super::{
 use crate::Scope;
 
 /// Statements of this repository.
-pub const STATEMENTS: &[Statement] =
-    &[ACCOUNT_BY_EMAIL, DIRTY_HOURS, ALL_HOURS_DIRTY, ANY_TENANT, OUTBOX, MOVE_USER, MOVE_IDENTITY, MOVE_CONFIG];
+pub const STATEMENTS: &[Statement] = &[
+    ACCOUNT_BY_EMAIL,
+    DIRTY_HOURS,
+    ALL_HOURS_DIRTY,
+    ANY_TENANT,
+    OUTBOX,
+    MOVE_USER,
+    MOVE_IDENTITY,
+    MOVE_CONFIG,
+    FORMER_TENANTS,
+    REMOVE_IDENTITY,
+    HOME_OF_OTHERS,
+    INVITATIONS_TO,
+    FORGET_INVITATIONS_TO,
+    FORGET_MAILS_TO,
+    OPEN_DELETIONS,
+    FORGET_ADDRESSES,
+];
 
 // A sign-in knows an address and nothing else: the directory on the first shard says whose it is.
 const ACCOUNT_BY_EMAIL: Statement = Statement {
@@ -126,7 +142,8 @@ const MOVE_USER: Statement = Statement {
 // The sign-in name goes where its user goes: the next sign-in is one to the other tenant.
 const MOVE_IDENTITY: Statement = Statement {
     name: "directory.move_identity",
-    sql: "UPDATE identities SET tenant_id = ?2 WHERE tenant_id = ?1 AND user_id = ?3",
+    sql: "UPDATE identities SET tenant_id = ?2, former_tenants = former_tenants || ' ' || ?1 \
+          WHERE tenant_id = ?1 AND user_id = ?3",
 };
 
 // Settings are the person's, and go along.
@@ -288,4 +305,154 @@ pub async fn leave_team(scope: &Scope, team: &StoredTeam, leaving: &Leaving<'_>)
     };
     writes.extend(moving.writes(now));
     together(scope, [team.tenant, leaving.to], &writes).await
+}
+
+// Where a user was before, for an export and a deletion: only the directory knows it.
+const FORMER_TENANTS: Statement = Statement {
+    name: "directory.former_tenants",
+    sql: "SELECT former_tenants FROM identities WHERE email = ?1 AND user_id = ?2",
+};
+
+// A deleted user's address is free again; one that somebody else has registered since is left alone.
+const REMOVE_IDENTITY: Statement =
+    Statement { name: "directory.remove_identity", sql: "DELETE FROM identities WHERE email = ?1 AND user_id = ?2" };
+
+// A tenant that nobody is in may be the home of somebody who is in a team now: then it is not deleted with who left it.
+const HOME_OF_OTHERS: Statement = Statement {
+    name: "directory.home_of_others",
+    sql: "SELECT 1 AS found FROM users WHERE home_tenant_id = ?1 AND user_id <> ?2 LIMIT 1",
+};
+
+// Others' invitations to an address are personal data of whoever has proven to have it, whichever tenant they are from.
+const INVITATIONS_TO: Statement = Statement {
+    name: "directory.invitations_to",
+    sql: "SELECT json_object('tenant_id', tenant_id, 'invitation_id', invitation_id, 'role', role, 'expires_at', expires_at, \
+            'revoked_at', revoked_at) AS row FROM invitations WHERE email = ?1 ORDER BY invitation_id LIMIT 1000",
+};
+
+// The same invitations, when whoever they were sent to is deleted: nobody can accept them any more.
+const FORGET_INVITATIONS_TO: Statement = Statement {
+    name: "directory.forget_invitations_to",
+    sql: "DELETE FROM invitations WHERE email = ?1 AND accepted_by IS NULL",
+};
+
+// Mails that other tenants have sent to the address of a deleted user.
+const FORGET_MAILS_TO: Statement =
+    Statement { name: "directory.forget_mails_to", sql: "DELETE FROM mails WHERE recipient = ?1" };
+
+// The schedule drives every deletion that is not done, whichever tenant it is in.
+const OPEN_DELETIONS: Statement = Statement {
+    name: "directory.open_deletions",
+    sql: "SELECT tenant_id, deletion_id FROM deletions \
+          WHERE state <> 'proven' AND requested_at < ?1 ORDER BY requested_at LIMIT ?2",
+};
+
+// An address's hash is kept as long as a mail to it may be on its way, in every tenant.
+const FORGET_ADDRESSES: Statement = Statement {
+    name: "directory.forget_addresses",
+    sql: "UPDATE deletions SET address = NULL WHERE address IS NOT NULL AND requested_at < ?1",
+};
+
+#[derive(Deserialize)]
+struct Former {
+    former_tenants: String,
+}
+
+/// The tenants that a user was in before, with a blank between them.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn former_tenants(scope: &Scope, email: &Email, user: UserId) -> Result<String, StoreError> {
+    let params = [text(email.as_str()), text(&user)];
+    let rows: Vec<Former> = Database::of(scope, Shard::FIRST)?.all(FORMER_TENANTS, &params).await?;
+    Ok(rows.into_iter().next().map(|row| row.former_tenants).unwrap_or_default())
+}
+
+/// Makes an address nobody's.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn remove_identity(scope: &Scope, email: &Email, user: UserId) -> Result<(), StoreError> {
+    let write = (REMOVE_IDENTITY, vec![text(email.as_str()), text(&user)]);
+    Database::of(scope, Shard::FIRST)?.batch(&[write]).await.map(drop)
+}
+
+#[derive(Deserialize)]
+struct Found {}
+
+/// Whether a tenant is the home of anybody else than a user.
+///
+/// # Errors
+/// When a database cannot be read.
+pub async fn is_home_of_others(scope: &Scope, tenant: TenantId, user: UserId) -> Result<bool, StoreError> {
+    for shard in bound_shards(scope.env()) {
+        let rows: Vec<Found> = Database::of(scope, shard)?.all(HOME_OF_OTHERS, &[text(&tenant), text(&user)]).await?;
+        if !rows.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+#[derive(Deserialize)]
+struct InvitationJson {
+    row: String,
+}
+
+/// Invitations to an address, each a JSON object: for whoever has proven to have it.
+///
+/// # Errors
+/// When a database cannot be read.
+pub async fn invitations_to(scope: &Scope, email: &Email) -> Result<Vec<String>, StoreError> {
+    let mut found = Vec::new();
+    for shard in bound_shards(scope.env()) {
+        let rows: Vec<InvitationJson> =
+            Database::of(scope, shard)?.all(INVITATIONS_TO, &[text(email.as_str())]).await?;
+        found.extend(rows.into_iter().map(|row| row.row));
+    }
+    Ok(found)
+}
+
+/// Removes what other tenants have addressed to somebody who has proven to have the address.
+///
+/// # Errors
+/// When a database cannot be written.
+pub async fn forget_address_everywhere(scope: &Scope, email: &Email) -> Result<(), StoreError> {
+    for shard in bound_shards(scope.env()) {
+        let address = vec![text(email.as_str())];
+        let writes = [(FORGET_INVITATIONS_TO, address.clone()), (FORGET_MAILS_TO, address)];
+        Database::of(scope, shard)?.batch(&writes).await?;
+    }
+    Ok(())
+}
+
+/// A deletion that is not done.
+#[derive(Debug, Clone, Deserialize)]
+pub struct OpenDeletion {
+    /// In which tenant.
+    pub tenant_id: TenantId,
+    /// Which.
+    pub deletion_id: DeletionId,
+}
+
+/// Deletions of a shard that were asked for before an instant and are not done, the oldest first.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn open_deletions(
+    scope: &Scope,
+    shard: Shard,
+    before: Timestamp,
+    limit: u32,
+) -> Result<Vec<OpenDeletion>, StoreError> {
+    let params = [int(before.as_millis()), int(i64::from(limit))];
+    Database::of(scope, shard)?.all(OPEN_DELETIONS, &params).await
+}
+
+/// Forgets the hashes of addresses of deletions that were asked for before an instant.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn forget_addresses(scope: &Scope, shard: Shard, before: Timestamp) -> Result<(), StoreError> {
+    Database::of(scope, shard)?.batch(&[(FORGET_ADDRESSES, vec![int(before.as_millis())])]).await.map(drop)
 }

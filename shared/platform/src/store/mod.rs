@@ -10,16 +10,18 @@ mod api_keys;
 mod audit;
 mod configs;
 mod database;
+mod deletions;
 pub mod directory;
 mod mail_tokens;
 mod mails;
+pub mod personal;
 mod sessions;
 mod subscriptions;
 pub mod teams;
 mod usage_export;
 pub mod usage_reports;
 
-pub use accounts::{AccountRow, NewAccount, ProfileRow, profile, register, rename};
+pub use accounts::{AccountRow, NewAccount, ProfileRow, password_hash, profile, register, rename};
 pub use api_keys::{
     ApiKeyRow, add_api_key, api_keys, find_api_key, own_api_key, replace_api_key, revoke_all_api_keys, revoke_api_key,
     session_stands, touch_api_key,
@@ -27,6 +29,10 @@ pub use api_keys::{
 pub use audit::{AuditFilter, AuditRow, append_audit, audit_after, audit_head, audit_page};
 pub use configs::{ConfigRow, config, put_config};
 pub use database::{Param, Statement, StoreError, TenantDb, shards};
+pub use deletions::{
+    Deletion, NewDeletion, advance_deletion, erase_rows, finish_deletion, follow_deletion, open_deletion,
+    request_deletion,
+};
 pub use mail_tokens::{issue_mail_token, mail_token_holder, reset_password, verify_email};
 pub use mails::{mail_asked, mail_sent};
 pub use sessions::{
@@ -42,8 +48,10 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     api_keys::STATEMENTS,
     audit::STATEMENTS,
     configs::STATEMENTS,
+    deletions::STATEMENTS,
     mail_tokens::STATEMENTS,
     mails::STATEMENTS,
+    personal::STATEMENTS,
     sessions::STATEMENTS,
     subscriptions::STATEMENTS,
     teams::STATEMENTS,
