@@ -21,6 +21,7 @@ const TABLE = {
   CLOCK_OFFSET_SECONDS: { to: EVERY, kind: 'integer' },
   JWKS: { to: EVERY, kind: 'json' },
   SIGNING_KEY: { to: ['auth'], kind: 'json' },
+  NEW_TENANT_SHARDS: { to: ['auth'] },
   PUBLIC_URL: { to: ['gateway', 'auth', 'user', 'chat', 'usage', 'team'], kind: 'url' },
   RESEND_API_KEY: { to: ['notify'] },
   RESEND_BASE_URL: { to: ['notify'], kind: 'url' },
@@ -57,7 +58,7 @@ export function configuredProviders(values) {
  * @param {object} [options]
  * @param {NodeJS.ProcessEnv} [options.env]
  * @param {string} [options.root] where `.env` is
- * @returns {{port: number, stateDir: string, skipBuild: boolean, values: Record<string, string>}}
+ * @returns {{port: number, stateDir: string, skipBuild: boolean, shards: number, values: Record<string, string>}}
  */
 export function loadSettings({ env = process.env, root = ROOT } = {}) {
   // A variable that is set but empty hides the line in `.env`: that is how a test keeps a developer's keys out.
@@ -72,7 +73,7 @@ export function loadSettings({ env = process.env, root = ROOT } = {}) {
   }
   values.PUBLIC_URL ??= `http://127.0.0.1:${port}`;
   Object.assign(values, signingKeys(values, stateDir));
-  return { port, stateDir, skipBuild: given.TOLLGATE_SKIP_BUILD === '1', values };
+  return { port, stateDir, skipBuild: given.TOLLGATE_SKIP_BUILD === '1', shards: parseShards(given.D1_SHARDS ?? '1'), values };
 }
 
 /**
@@ -139,6 +140,12 @@ function parsePort(text) {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port < 1 || port > 65_535) throw new Failure(`PORT is "${text}", not a port number`, 'Use a number from 1 to 65535, e.g. PORT=8787.');
   return port;
+}
+
+function parseShards(text) {
+  const shards = Number(text);
+  if (!/^\d+$/.test(text) || shards < 1 || shards > 16) throw new Failure(`D1_SHARDS is "${text}", not a number from 1 to 16`, 'How many databases are bound locally, e.g. D1_SHARDS=2.');
+  return shards;
 }
 
 function check(name, value, kind) {

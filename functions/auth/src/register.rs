@@ -8,6 +8,7 @@ use tollgate_domain::{
     catalogue::{Plan, Product, limits},
     id::{Shard, TenantId, UserId},
     meter::{Entitlement, Terms},
+    shards::Placement,
     trial::Trial,
 };
 use tollgate_platform::{
@@ -17,8 +18,8 @@ use tollgate_platform::{
     log,
     meter::MeterClient,
     random,
-    settings::Environment,
-    store::{self, NewAccount, StoreError},
+    settings::{self, Environment},
+    store::{self, NewAccount, StoreError, directory},
 };
 
 use crate::{guard::Guard, mailed, noted, password, tokens};
@@ -38,7 +39,7 @@ pub async fn register(scope: Scope, Json(input): Json<RegisterIn>) -> Result<Rep
     let name = input.name.as_deref().map(str::trim).filter(|name| !name.is_empty());
     let now = scope.now();
     let user = UserId::new(now, random::entropy()?);
-    let tenant = TenantId::on_shard(now, random::entropy()?, Shard::FIRST);
+    let tenant = TenantId::on_shard(now, random::entropy()?, shard(&scope, &email).await?);
     let entitlement = first_plan(&scope, product)?;
     let hash = password::hash(&input.password)?;
     store::register(
@@ -74,6 +75,20 @@ pub async fn register(scope: Scope, Json(input): Json<RegisterIn>) -> Result<Rep
     let signed_in = tokens::sign_in(&scope, tenant, user, &hash).await?;
     let signed_in = signed_in.ok_or_else(Problem::internal)?;
     guard.succeeded(&scope, Reply::json(StatusCode::CREATED, &signed_in)).await
+}
+
+/// Where the account is kept: with the team that has invited its address, else on one of the shards that are open to new tenants.
+async fn shard(scope: &Scope, email: &Email) -> Result<Shard, Problem> {
+    if let Some(shard) = directory::shard_of_invitation(scope, email).await? {
+        return Ok(shard);
+    }
+    let Some(setting) = settings::text(scope.env(), "NEW_TENANT_SHARDS") else { return Ok(Shard::FIRST) };
+    let placement = Placement::parse(&setting).unwrap_or_else(|| {
+        log::error("register", "NEW_TENANT_SHARDS is no list of shards: 0:1,1:3 for example", Some(scope));
+        Placement::default()
+    });
+    let bound: Vec<Shard> = store::shards(scope).collect();
+    Ok(placement.choose(|shard| bound.contains(&shard), u64::from_be_bytes(random::bytes()?)))
 }
 
 /// The plan an account begins with: the trial; without limits where the platform is being measured.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tollgate_platform::{Scope, log};
 
-use crate::{delete_users, roll_up};
+use crate::{delete_users, roll_up, settle_arrivals};
 
 /// A job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum Job {
     RebuildUsage,
     /// Goes on with deletions of users that are not done.
     DeleteUsers,
+    /// Settles changes of two databases that broke off.
+    SettleArrivals,
 }
 
 /// What a run did.
@@ -36,6 +38,7 @@ impl Job {
             "5 * * * *" | "roll_up_usage" => Some(Self::RollUpUsage),
             "rebuild_usage" => Some(Self::RebuildUsage),
             "*/5 * * * *" | "delete_users" => Some(Self::DeleteUsers),
+            "*/3 * * * *" | "settle_arrivals" => Some(Self::SettleArrivals),
             _ => None,
         }
     }
@@ -45,6 +48,7 @@ impl Job {
             Self::RollUpUsage => "roll_up_usage",
             Self::RebuildUsage => "rebuild_usage",
             Self::DeleteUsers => "delete_users",
+            Self::SettleArrivals => "settle_arrivals",
         }
     }
 
@@ -57,6 +61,7 @@ impl Job {
                 Err(error) => Err(error),
             },
             Self::DeleteUsers => delete_users::run(scope).await,
+            Self::SettleArrivals => settle_arrivals::run(scope).await,
         };
         let run = match outcome {
             Ok((done, more)) => Run { job: self.name(), ok: true, done, more },

@@ -6,6 +6,7 @@ mod delete_users;
 mod dev;
 mod jobs;
 mod roll_up;
+mod settle_arrivals;
 
 use axum::{Router, routing::post};
 use tollgate_platform::{Scope, log};

@@ -21,6 +21,7 @@
 //! | [`team`] | members, roles, invitations, seats |
 //! | [`api_key`] | API keys: text form, scopes, expiry, rotation |
 //! | [`deletion`] | the order in which a user is deleted, and the proof |
+//! | [`shards`] | which database a new tenant is placed in, and changes of two databases |
 //! | [`sign_in_guard`] | who may try a password, and how long the others wait |
 //! | [`totp`] | second factor: one-time passwords, recovery codes |
 //! | [`secret_hash`] | how secrets of our own making are stored |
@@ -37,6 +38,7 @@ pub mod mail;
 pub mod meter;
 pub mod pool;
 pub mod secret_hash;
+pub mod shards;
 pub mod sign_in_guard;
 pub mod stripe_signature;
 pub mod subscription;

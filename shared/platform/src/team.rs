@@ -4,7 +4,7 @@ use tollgate_api::{Code, Problem};
 use tollgate_domain::{
     audit::{Action, Outcome},
     catalogue::Product,
-    id::{InvitationId, SessionId, Shard, TenantId, UserId},
+    id::{InvitationId, SessionId, TenantId, UserId},
     meter::{Entitlement, Limits},
     team::{Command, Event, Refusal},
     time::Timestamp,
@@ -135,7 +135,7 @@ async fn leave(scope: &Scope, team: &StoredTeam, person: &Person, events: &[Even
         .collect();
     let mut leaving = Leaving {
         user,
-        to: TenantId::on_shard(now, random::entropy()?, Shard::FIRST),
+        to: TenantId::on_shard(now, random::entropy()?, team.tenant.shard()),
         new_name: Some(person.name.as_deref().unwrap_or(person.email.as_str())),
         product: person.product,
         revoked: &revoked,
@@ -183,6 +183,13 @@ pub async fn join(
             return Err(Problem::new(
                 Code::LeaveTeamFirst,
                 "You are in a team already. Leave it first, sign in again, and accept the invitation then.",
+            ));
+        }
+        if home.tenant.shard() != tenant.shard() {
+            return Err(Problem::new(
+                Code::Conflict,
+                "The team is kept in another database than your account, and accounts cannot be moved yet. Delete yours and register \
+                 with the same address while the invitation is good: the new account will be where the team is.",
             ));
         }
         let told = stop_sessions(scope, home.tenant, &person, &[]).await?;

@@ -4,17 +4,31 @@ use serde::Deserialize;
 use tollgate_domain::{
     account::{Email, Role},
     catalogue::{Plan, Product},
-    id::{SessionId, TenantId, UserId},
+    id::{SessionId, Shard, TenantId, UserId},
+    shards::Arrival,
     time::Timestamp,
     trial::Trial,
 };
 
-use super::database::{Param, Statement, StoreError, TenantDb};
+use super::{
+    database::{Param, Statement, StoreError, TenantDb},
+    directory,
+};
 use crate::Scope;
 
 /// Statements of this repository.
-pub const STATEMENTS: &[Statement] =
-    &[ADD_TENANT, ADD_USER, ADD_IDENTITY, ADD_SUBSCRIPTION, PROFILE, RENAME, PASSWORD_HASH];
+pub const STATEMENTS: &[Statement] = &[
+    ADD_TENANT,
+    ADD_USER,
+    ADD_IDENTITY,
+    ADD_SUBSCRIPTION,
+    PROFILE,
+    RENAME,
+    PASSWORD_HASH,
+    CREDENTIAL,
+    ARRIVED,
+    SETTLED,
+];
 
 pub(super) const ADD_TENANT: Statement = Statement {
     name: "accounts.add_tenant",
@@ -25,7 +39,7 @@ const ADD_USER: Statement = Statement {
     sql: "INSERT INTO users (tenant_id, user_id, email, name, password_hash, role, product, created_at) \
           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 };
-const ADD_IDENTITY: Statement = Statement {
+pub(super) const ADD_IDENTITY: Statement = Statement {
     name: "accounts.add_identity",
     sql: "INSERT INTO identities (tenant_id, email, user_id) VALUES (?1, ?2, ?3)",
 };
@@ -47,6 +61,20 @@ const PROFILE: Statement = Statement {
 const RENAME: Statement =
     Statement { name: "accounts.rename", sql: "UPDATE users SET name = ?3 WHERE tenant_id = ?1 AND user_id = ?2" };
 
+/// What a sign-in compares, on the shard that the directory names.
+pub(super) const CREDENTIAL: Statement = Statement {
+    name: "accounts.credential",
+    sql: "SELECT tenant_id, user_id, password_hash FROM users WHERE tenant_id = ?1 AND user_id = ?2",
+};
+/// The directory on the first shard is to follow: see `tollgate_domain::shards`.
+pub(super) const ARRIVED: Statement = Statement {
+    name: "accounts.arrived",
+    sql: "INSERT OR REPLACE INTO arrivals (tenant_id, user_id, email, how, at) \
+          SELECT ?1, u.user_id, u.email, ?3, ?4 FROM users u WHERE u.tenant_id = ?1 AND u.user_id = ?2",
+};
+/// The directory has followed.
+pub(super) const SETTLED: Statement =
+    Statement { name: "accounts.settled", sql: "DELETE FROM arrivals WHERE tenant_id = ?1 AND user_id = ?2" };
 const PASSWORD_HASH: Statement = Statement {
     name: "accounts.password_hash",
     sql: "SELECT password_hash FROM users WHERE tenant_id = ?1 AND user_id = ?2",
@@ -77,7 +105,8 @@ pub struct NewAccount<'a> {
     pub now: Timestamp,
 }
 
-/// Makes user, tenant, sign-in name and subscription in one transaction.
+/// Makes user, tenant, sign-in name and subscription: in one transaction on the first shard. On another the sign-in name comes
+/// last: an account whose registration broke off before it can be used by nobody, and is removed by schedule.
 ///
 /// # Errors
 /// `Taken("identities.email")` when the address is registered.
@@ -87,8 +116,9 @@ pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<(), Sto
     let trial_end = account.trial.map_or(Param::Null, |trial| Param::Int(trial.ends_at.as_millis()));
     let db = TenantDb::of(scope, account.tenant)?;
     let (email, product) = (Param::Text(account.email.as_str()), Param::Text(account.product.as_str()));
-    db.batch(&[
-        (ADD_IDENTITY, vec![email, Param::Text(&user)]),
+    let identity = (ADD_IDENTITY, vec![email, Param::Text(&user)]);
+    let elsewhere = account.tenant.shard() != Shard::FIRST;
+    let mut writes = vec![
         (ADD_TENANT, vec![Param::Text(account.tenant_name), Param::Int(now)]),
         (
             ADD_USER,
@@ -113,9 +143,18 @@ pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<(), Sto
                 trial_end,
             ],
         ),
-    ])
-    .await
-    .map(drop)
+    ];
+    if !elsewhere {
+        writes.insert(0, identity);
+        return db.batch(&writes).await.map(drop);
+    }
+    let how = Param::Text(Arrival::Registered.as_str());
+    writes.push((ARRIVED, vec![Param::Text(&user), how, Param::Int(now)]));
+    db.batch(&writes).await?;
+    directory::add_identity(scope, account.tenant, account.user, account.email).await?;
+    // A note that stays is settled by schedule.
+    let _ = db.run(SETTLED, &[Param::Text(&user)]).await;
+    Ok(())
 }
 
 /// A user's row with the tenant and the caller's session.

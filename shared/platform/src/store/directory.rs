@@ -5,6 +5,7 @@ use tollgate_domain::{
     account::{Email, Role},
     catalogue::{Plan, Product},
     id::{DeletionId, InvitationId, Shard, TenantId, UserId},
+    shards::{Arrival, Settled, settle},
     time::Timestamp,
 };
 use wasm_bindgen::JsValue;
@@ -12,14 +13,17 @@ use worker::Env;
 
 use super::{
     accounts::{self, AccountRow},
-    database::{Database, Statement, StoreError, binding, bound_shards, runs},
+    database::{Database, Param, Statement, StoreError, TenantDb, binding, bound_shards, runs},
+    personal,
     teams::{self, StoredTeam},
 };
 use crate::Scope;
 
 /// Statements of this repository.
 pub const STATEMENTS: &[Statement] = &[
-    ACCOUNT_BY_EMAIL,
+    IDENTITY,
+    OLD_ARRIVALS,
+    SHARD_OF_INVITATION,
     DIRTY_HOURS,
     ALL_HOURS_DIRTY,
     ANY_TENANT,
@@ -38,11 +42,20 @@ pub const STATEMENTS: &[Statement] = &[
 ];
 
 // A sign-in knows an address and nothing else: the directory on the first shard says whose it is.
-const ACCOUNT_BY_EMAIL: Statement = Statement {
-    name: "directory.account_by_email",
-    sql: "SELECT i.tenant_id, i.user_id, u.password_hash \
-          FROM identities i JOIN users u ON u.tenant_id = i.tenant_id AND u.user_id = i.user_id \
-          WHERE i.email = ?1",
+const IDENTITY: Statement =
+    Statement { name: "directory.identity", sql: "SELECT tenant_id, user_id FROM identities WHERE email = ?1" };
+
+// Accounts whose change of two databases broke off, whichever tenant they are in.
+const OLD_ARRIVALS: Statement = Statement {
+    name: "directory.old_arrivals",
+    sql: "SELECT tenant_id, user_id, email, how FROM arrivals WHERE at < ?1 ORDER BY at LIMIT ?2",
+};
+
+// Who is invited into a team is registered on the team's shard: there they can accept.
+const SHARD_OF_INVITATION: Statement = Statement {
+    name: "directory.shard_of_invitation",
+    sql: "SELECT 1 AS found FROM invitations \
+          WHERE email = ?1 AND accepted_by IS NULL AND revoked_at IS NULL AND expires_at > ?2 LIMIT 1",
 };
 
 // The roll-up works for all tenants of a shard: it asks which of them have hours that changed.
@@ -103,31 +116,123 @@ pub async fn all_hours_dirty(scope: &Scope, shard: Shard) -> Result<(), StoreErr
     Database::of(scope, shard)?.batch(&[(ALL_HOURS_DIRTY, Vec::new())]).await.map(drop)
 }
 
-/// Whose address this is.
+#[derive(Deserialize)]
+struct Identity {
+    tenant_id: TenantId,
+    user_id: UserId,
+}
+
+async fn identity(scope: &Scope, email: &str) -> Result<Option<(TenantId, UserId)>, StoreError> {
+    let rows: Vec<Identity> = Database::of(scope, Shard::FIRST)?.all(IDENTITY, &[text(email)]).await?;
+    Ok(rows.into_iter().next().map(|row| (row.tenant_id, row.user_id)))
+}
+
+/// Whose address this is. Two statements, whether it is somebody's or nobody's: how long that takes does not tell.
 pub async fn account_by_email(scope: &Scope, email: &Email) -> Result<Option<AccountRow>, StoreError> {
-    let database = Database::of(scope, Shard::FIRST)?;
-    let rows = database.all(ACCOUNT_BY_EMAIL, &[JsValue::from_str(email.as_str())]).await?;
-    Ok(rows.into_iter().next())
+    let nobody = (TenantId::from_bytes([0; 16]), UserId::from_bytes([0; 16]));
+    let (tenant, user) = identity(scope, email.as_str()).await?.unwrap_or(nobody);
+    TenantDb::of(scope, tenant)?.first(accounts::CREDENTIAL, &[Param::Text(&user.to_string())]).await
+}
+
+/// Writes a sign-in name for an account that is on another shard.
+///
+/// # Errors
+/// `Taken` when the address is registered.
+pub(super) async fn add_identity(
+    scope: &Scope,
+    tenant: TenantId,
+    user: UserId,
+    email: &Email,
+) -> Result<(), StoreError> {
+    let write = (accounts::ADD_IDENTITY, vec![text(&tenant), text(email.as_str()), text(&user)]);
+    Database::of(scope, Shard::FIRST)?.batch(&[write]).await.map(drop)
+}
+
+/// The shard of a team that has invited an address, where one has.
+///
+/// # Errors
+/// When a database cannot be read.
+pub async fn shard_of_invitation(scope: &Scope, email: &Email) -> Result<Option<Shard>, StoreError> {
+    let shards: Vec<_> = bound_shards(scope.env()).collect();
+    if shards.len() < 2 {
+        return Ok(None);
+    }
+    let params = [text(email.as_str()), int(scope.now().as_millis())];
+    for shard in shards {
+        let rows: Vec<Found> = Database::of(scope, shard)?.all(SHARD_OF_INVITATION, &params).await?;
+        if !rows.is_empty() {
+            return Ok(Some(shard));
+        }
+    }
+    Ok(None)
+}
+
+#[derive(Deserialize)]
+struct OldArrival {
+    tenant_id: TenantId,
+    user_id: UserId,
+    email: String,
+    how: String,
+}
+
+/// Settles what broke off on a shard before an instant: see `tollgate_domain::shards`. Says how many notes there were.
+///
+/// # Errors
+/// When a database cannot be reached: what is left is settled by the next run.
+pub async fn settle_arrivals(scope: &Scope, shard: Shard, before: Timestamp, limit: u32) -> Result<u32, StoreError> {
+    let params = [int(before.as_millis()), int(i64::from(limit))];
+    let notes: Vec<OldArrival> = Database::of(scope, shard)?.all(OLD_ARRIVALS, &params).await?;
+    let mut settled = 0;
+    for note in notes {
+        let (tenant, user) = (note.tenant_id, note.user_id);
+        let Some(how) = Arrival::parse(&note.how) else { continue };
+        let known = identity(scope, &note.email).await?;
+        let done = (accounts::SETTLED, vec![text(&tenant), text(&user)]);
+        match settle(how, tenant, user, known) {
+            Settled::Arrived => Database::of(scope, shard)?.batch(&[done]).await.map(drop)?,
+            Settled::Follow => {
+                if let Some((from, _)) = known {
+                    follow(scope, from, tenant, user).await?;
+                }
+                Database::of(scope, shard)?.batch(&[done]).await.map(drop)?;
+            }
+            Settled::Remove => personal::remove_tenant(&TenantDb::of(scope, tenant)?).await?,
+        }
+        settled += 1;
+    }
+    Ok(settled)
+}
+
+/// The sign-in name follows its user.
+async fn follow(scope: &Scope, from: TenantId, to: TenantId, user: UserId) -> Result<(), StoreError> {
+    let write = (MOVE_IDENTITY, vec![text(&from), text(&to), text(&user)]);
+    Database::of(scope, Shard::FIRST)?.batch(&[write]).await.map(drop)
 }
 
 // A developer's view of the mails that were sent, whoever they were for; bodies are kept in the local environment only.
 const OUTBOX: Statement = Statement {
     name: "directory.outbox",
-    sql: "SELECT body FROM mails WHERE body IS NOT NULL ORDER BY created_at DESC, event DESC LIMIT ?1",
+    sql: "SELECT body, created_at FROM mails WHERE body IS NOT NULL ORDER BY created_at DESC, event DESC LIMIT ?1",
 };
 
 #[derive(Deserialize)]
 struct Body {
     body: String,
+    created_at: i64,
 }
 
-/// The latest mails as JSON, newest first: those of the first shard.
+/// The latest mails as JSON, newest first.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub async fn outbox(scope: &Scope, limit: u32) -> Result<Vec<String>, StoreError> {
     let params = [JsValue::from_f64(f64::from(limit))];
-    let rows: Vec<Body> = Database::of(scope, Shard::FIRST)?.all(OUTBOX, &params).await?;
+    let mut rows: Vec<Body> = Vec::new();
+    for shard in bound_shards(scope.env()) {
+        rows.extend(Database::of(scope, shard)?.all::<Body>(OUTBOX, &params).await?);
+    }
+    rows.sort_by_key(|row| core::cmp::Reverse(row.created_at));
+    rows.truncate(limit as usize);
     Ok(rows.into_iter().map(|row| row.body).collect())
 }
 
@@ -179,7 +284,7 @@ struct Move {
 
 impl Move {
     /// Every session of the old tenant ends with it.
-    fn writes(self, now: Timestamp) -> [Write; 4] {
+    fn writes(self, now: Timestamp) -> [Write; 3] {
         let (user, from, to) = (text(&self.user), text(&self.from), text(&self.to));
         let home = self.home.map_or(JsValue::NULL, |home| text(&home));
         let row = vec![
@@ -195,7 +300,6 @@ impl Move {
         [
             (teams::END_SESSIONS, vec![from.clone(), user.clone(), int(now.as_millis())]),
             (MOVE_USER, row),
-            (MOVE_IDENTITY, vec![from.clone(), to.clone(), user.clone()]),
             (MOVE_CONFIG, vec![from, to, user]),
         ]
     }
@@ -205,14 +309,29 @@ fn changed(team: &StoredTeam, now: Timestamp) -> Write {
     (teams::CHANGED, vec![text(&team.tenant), int(teams::next(team)), int(now.as_millis())])
 }
 
-/// One transaction in the database of two tenants.
-async fn together(scope: &Scope, tenants: [TenantId; 2], writes: &[Write]) -> Result<(), StoreError> {
-    if tenants[0].shard() != tenants[1].shard() {
-        // To be done in two steps with a note in between, once there are several databases.
-        crate::log::error("directory", "a user cannot move between databases yet", Some(scope));
+/// A move in the database of two tenants, and in the directory: one transaction where both are on the first shard; else the
+/// directory follows, by a note.
+async fn together(scope: &Scope, moving: Move, mut writes: Vec<Write>) -> Result<(), StoreError> {
+    let (now, shard) = (scope.now(), moving.to.shard());
+    if moving.from.shard() != shard {
+        crate::log::error("directory", "a user cannot move between databases", Some(scope));
         return Err(StoreError::Failed);
     }
-    Database::of(scope, tenants[0].shard())?.batch(writes).await.map(drop)
+    writes.extend(moving.writes(now));
+    let (from, to, user) = (text(&moving.from), text(&moving.to), text(&moving.user));
+    if shard == Shard::FIRST {
+        writes.push((MOVE_IDENTITY, vec![from, to, user]));
+        return Database::of(scope, shard)?.batch(&writes).await.map(drop);
+    }
+    let database = Database::of(scope, shard)?;
+    writes
+        .push((accounts::ARRIVED, vec![to.clone(), user.clone(), text(Arrival::Moved.as_str()), int(now.as_millis())]));
+    database.batch(&writes).await?;
+    // It has moved: should the rest fail, it is done by schedule.
+    if follow(scope, moving.from, moving.to, moving.user).await.is_ok() {
+        let _ = database.batch(&[(accounts::SETTLED, vec![to, user])]).await;
+    }
+    Ok(())
 }
 
 /// Who joins a team.
@@ -240,7 +359,7 @@ pub async fn join_team(
 ) -> Result<(), StoreError> {
     let now = scope.now();
     let user = text(&joining.user);
-    let mut writes = vec![
+    let writes = vec![
         changed(team, now),
         changed(home, now),
         (teams::ACCEPTED, vec![text(&team.tenant), text(&joining.invitation), user.clone()]),
@@ -256,8 +375,7 @@ pub async fn join_team(
         home: Some(home.tenant),
         proves_email: true,
     };
-    writes.extend(moving.writes(now));
-    together(scope, [team.tenant, home.tenant], &writes).await
+    together(scope, moving, writes).await
 }
 
 /// Who goes out of a team.
@@ -303,8 +421,7 @@ pub async fn leave_team(scope: &Scope, team: &StoredTeam, leaving: &Leaving<'_>)
         home: None,
         proves_email: false,
     };
-    writes.extend(moving.writes(now));
-    together(scope, [team.tenant, leaving.to], &writes).await
+    together(scope, moving, writes).await
 }
 
 // Where a user was before, for an export and a deletion: only the directory knows it.

@@ -79,6 +79,7 @@ pub const STATEMENTS: &[Statement] = &[
     M_HOURS,
     M_MARKS,
     M_INVITED,
+    M_ARRIVALS,
     M_ACCEPTED,
     T_TENANTS,
     T_USERS,
@@ -95,6 +96,7 @@ pub const STATEMENTS: &[Statement] = &[
     T_INVITATIONS,
     T_TEAM_CHANGES,
     T_AUDIT,
+    T_ARRIVALS,
     COUNT_MEMBER,
     COUNT_TENANT,
     FORGET_MAILS,
@@ -227,6 +229,8 @@ const M_INVITED: Statement = Statement {
     name: "personal.member_invited",
     sql: "UPDATE invitations SET invited_by = ?3 WHERE tenant_id = ?1 AND invited_by = ?2",
 };
+const M_ARRIVALS: Statement =
+    Statement { name: "personal.member_arrivals", sql: "DELETE FROM arrivals WHERE tenant_id = ?1 AND user_id = ?2" };
 const M_ACCEPTED: Statement = Statement {
     name: "personal.member_accepted",
     sql: "UPDATE invitations SET accepted_by = ?3 WHERE tenant_id = ?1 AND accepted_by = ?2",
@@ -258,6 +262,8 @@ const T_INVITATIONS: Statement =
 const T_TEAM_CHANGES: Statement =
     Statement { name: "personal.tenant_team_changes", sql: "DELETE FROM team_changes WHERE tenant_id = ?1" };
 const T_AUDIT: Statement = Statement { name: "personal.tenant_audit", sql: "DELETE FROM audit WHERE tenant_id = ?1" };
+const T_ARRIVALS: Statement =
+    Statement { name: "personal.tenant_arrivals", sql: "DELETE FROM arrivals WHERE tenant_id = ?1" };
 const COUNT_MEMBER: Statement = Statement {
     name: "personal.count_member",
     sql: "SELECT json_object('sessions', (SELECT count(*) FROM sessions c WHERE c.tenant_id = ?1 AND c.user_id = ?2), \
@@ -560,6 +566,13 @@ pub const TABLES: &[Personal] = &[
         tenant: Some(T_TEAM_CHANGES),
     },
     Personal {
+        table: "arrivals",
+        shown: Shown::Nothing("a note while an account is being made; the address stands in users"),
+        member: &[M_ARRIVALS],
+        note: "",
+        tenant: Some(T_ARRIVALS),
+    },
+    Personal {
         table: "audit",
         shown: Shown::Rows {
             statement: AUDIT,
@@ -657,6 +670,13 @@ pub fn erasing(extent: Extent) -> impl Iterator<Item = (Statement, usize)> {
             member.iter().copied().chain(tenant)
         })
         .map(move |statement| (statement, takes(statement)))
+}
+
+/// Removes a tenant that nobody can ever sign in to.
+pub(super) async fn remove_tenant(db: &TenantDb<'_>) -> Result<(), StoreError> {
+    let writes: Vec<_> =
+        TABLES.iter().filter_map(|table| table.tenant).map(|statement| (statement, Vec::new())).collect();
+    db.batch(&writes).await.map(drop)
 }
 
 /// Removes what names an address from a tenant.
