@@ -22,7 +22,7 @@ const TABLE = {
   JWKS: { to: EVERY, kind: 'json' },
   SIGNING_KEY: { to: ['auth'], kind: 'json' },
   NEW_TENANT_SHARDS: { to: ['auth'] },
-  PUBLIC_URL: { to: ['gateway', 'auth', 'user', 'chat', 'usage', 'team'], kind: 'url' },
+  PUBLIC_URL: { to: ['gateway', 'auth', 'user', 'chat', 'usage', 'team', 'privacy'], kind: 'url' },
   RESEND_API_KEY: { to: ['notify'] },
   RESEND_BASE_URL: { to: ['notify'], kind: 'url' },
   MAIL_FROM: { to: ['notify'] },

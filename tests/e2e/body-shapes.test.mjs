@@ -26,6 +26,7 @@ const ROUTES = {
   'POST /auth/forgot-password': () => ({ email: freshEmail() }),
   'POST /auth/reset-password': () => ({ token: 'tgm_x', password: PASSWORD }),
   'PATCH /user/profile': () => ({ name: 'Ada' }),
+  'DELETE /user': () => ({ password: 'not the right one at all' }),
   'PUT /user/config': () => ({ theme: 'dark' }),
   'POST /user/api-keys': () => ({ name: 'mine', scopes: ['chat'] }),
   'POST /user/api-keys/{id}/rotate': () => ({ overlap_seconds: 60 }),

@@ -23,6 +23,7 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     ("admin", "TEAM"),
     ("audit", "TEAM"),
     ("auth", "AUTH"),
+    ("privacy", "PRIVACY"),
     ("team", "TEAM"),
     ("usage", "USAGE"),
     ("user", "USER"),
@@ -42,6 +43,8 @@ pub fn target(path: &str) -> Option<Target<'_>> {
         "/health/ready" => return Some(Target::Ready),
         "/__dev/cron" => return Some(Target::Dev("CRON")),
         "/__dev/outbox" => return Some(Target::Dev("NOTIFY")),
+        // Whoever deletes an account, or exports it, needs more of the platform than the rest of `/user`.
+        "/user" | "/user/export" => return Some(Target::Function("PRIVACY")),
         "/openapi.json" | "/api/docs" => return Some(Target::Assets),
         _ => {}
     }
@@ -71,6 +74,8 @@ mod tests {
         assert_eq!(target("/auth/register"), Some(Target::Function("AUTH")));
         assert_eq!(target("/v1/chat/completions"), Some(Target::Function("CHAT")));
         assert_eq!(target("/team/invites"), Some(Target::Function("TEAM")));
+        assert_eq!(target("/user"), Some(Target::Function("PRIVACY")));
+        assert_eq!(target("/user/profile"), Some(Target::Function("USER")));
         assert_eq!(target("/health"), Some(Target::Health));
         assert_eq!(target("/api/docs/rapidoc-min.js"), Some(Target::Assets));
         assert_eq!(target("/__dev/cost/req_1"), Some(Target::Cost("req_1")));

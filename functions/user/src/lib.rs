@@ -3,9 +3,6 @@
 mod api_key_change;
 mod api_keys;
 mod config;
-mod delete_user;
-mod export;
-mod password;
 mod profile;
 mod trial_status;
 
@@ -14,8 +11,6 @@ tollgate_platform::routes! {
     post "/user/api-keys" => api_keys::make;
     post "/user/api-keys/{id}/rotate" => api_key_change::rotate;
     delete "/user/api-keys/{id}" => api_key_change::revoke;
-    delete "/user" => delete_user::delete;
-    get "/user/export" => export::export;
     get "/user/config" => config::read;
     put "/user/config" => config::put;
     get "/user/profile" => profile::read;

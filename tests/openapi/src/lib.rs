@@ -25,6 +25,7 @@ pub fn functions() -> Vec<(&'static str, Routes, Document)> {
         ("team", tollgate_team::ROUTES, tollgate_team::Docs::openapi()),
         ("usage", tollgate_usage::ROUTES, tollgate_usage::Docs::openapi()),
         ("user", tollgate_user::ROUTES, tollgate_user::Docs::openapi()),
+        ("privacy", tollgate_privacy::ROUTES, tollgate_privacy::Docs::openapi()),
     ]
 }
 

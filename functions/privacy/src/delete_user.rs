@@ -17,7 +17,7 @@ use tollgate_platform::{
     log, store,
 };
 
-use crate::{password, profile::session_ended};
+use crate::{password, session_ended};
 
 /// Deletes the caller, with all that is kept about them: sign-in, sessions and keys at once, the rest in the minutes after.
 ///

@@ -19,7 +19,7 @@ use tollgate_platform::{
     },
 };
 
-use crate::profile::session_ended;
+use crate::session_ended;
 
 /// Rows read at a time: what the stream holds in memory.
 const ROWS_AT_ONCE: u32 = 500;
