@@ -201,7 +201,7 @@ test('a member is deleted from a team, whose bill stays; the only owner hands ov
   const member = await join_(owner, joining);
   const key = (await post(platform, '/user/api-keys', { name: 'k', scopes: ['chat'] }, { token: member.access_token })).data;
   for (const credential of [member.access_token, key.secret, member.access_token]) assert.equal((await chat(platform, credential)).status, 200);
-  await settledQuota(platform, member.access_token);
+  await eventually('all is settled', async () => (await logs(platform, member.access_token)).length === 3);
   assertProblem(await remove(owner), 409, 'last_owner');
   const exported = (await get(platform, '/user/export', { token: member.access_token })).data;
   assert.deepEqual(exported.tenants.map(({ tenant_id }) => tenant_id), [owner.tenant.id, home]);
@@ -231,7 +231,7 @@ test('a member is deleted from a team, whose bill stays; the only owner hands ov
 
 test('a deletion that is killed in the middle goes on by schedule', async (t) => {
   let unfinished = 0;
-  for (const pause of [0, 5, 20, 60, 150]) {
+  for (const pause of [5, 60, 200]) {
     const user = await busyUser(NAMES[1]);
     const sent = remove(user).catch((error) => error);
     await new Promise((done) => setTimeout(done, pause));
@@ -255,7 +255,7 @@ test('a deletion that is killed in the middle goes on by schedule', async (t) =>
     }
     assert.deepEqual(await search([user.user.id, user.email, NAMES[1]]), [], `after ${pause} ms`);
   }
-  t.diagnostic(`${unfinished} of 5 were killed in the middle`);
+  t.diagnostic(`${unfinished} of 3 were killed in the middle`);
 });
 
 test('every state that a deletion can be left in is gone on from', async () => {

@@ -165,7 +165,12 @@ impl MeterClient {
         let (tenant, user, product) = caller.payer();
         let row = store::subscription(scope, tenant, user, product, caller.session()).await?;
         // A deleted user's meter knows no ended session any more; a team's plan would open it again.
-        if caller.session().is_some() && row.as_ref().is_some_and(|row| row.session_stands == 0) {
+        if let Some(session) = caller.session()
+            && !match &row {
+                Some(row) => row.session_stands != 0,
+                None => store::session_stands(scope, tenant, user, session).await?,
+            }
+        {
             return Err(Problem::new(Code::SessionRevoked, "This session was ended. Sign in again."));
         }
         let entitlement = row

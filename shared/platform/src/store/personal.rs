@@ -187,10 +187,11 @@ const MARKS: Statement = Statement {
 const AUDIT: Statement = Statement {
     name: "personal.audit",
     sql: "SELECT '' AS key, a.seq AS number, json_object('tenant_id', a.tenant_id, 'seq', a.seq, 'at', a.at, 'action', \
-          a.action, 'outcome', a.outcome, 'body', json(CASE WHEN a.actor IS NULL OR a.body ->> '$.actor.id' = ?2 OR a.body \
-          ->> '$.actor.user' = ?2 THEN a.body ELSE json_remove(a.body, '$.source') END)) AS row FROM audit a WHERE \
-          a.tenant_id = ?1 AND (a.actor = ?2 OR a.body ->> '$.actor.user' = ?2 OR a.body ->> '$.target.id' = ?2) AND ('', \
-          a.seq) > (?3, ?4) ORDER BY a.seq LIMIT ?5",
+          a.action, 'outcome', a.outcome, 'body', json(CASE WHEN NOT json_valid(a.body) THEN 'null' WHEN a.actor IS NULL \
+          OR a.body ->> '$.actor.id' = ?2 OR a.body ->> '$.actor.user' = ?2 THEN a.body ELSE json_remove(a.body, \
+          '$.source') END)) AS row FROM audit a WHERE a.tenant_id = ?1 AND (a.actor = ?2 OR CASE WHEN json_valid(a.body) \
+          THEN a.body ->> '$.actor.user' = ?2 OR a.body ->> '$.target.id' = ?2 END) AND ?3 IS NOT NULL AND a.seq > ?4 \
+          ORDER BY a.seq LIMIT ?5",
 };
 const M_USERS: Statement =
     Statement { name: "personal.member_users", sql: "DELETE FROM users WHERE tenant_id = ?1 AND user_id = ?2" };
