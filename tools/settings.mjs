@@ -25,7 +25,8 @@ const TABLE = {
   JWKS: { to: EVERY, kind: 'json' },
   SIGNING_KEY: { to: ['auth'], kind: 'json' },
   MASTER_KEYS: { to: ['credentials', 'cron', 'sso', 'team', 'user'], kind: 'master keys' },
-  PUBLIC_URL: { to: ['gateway', 'auth', 'credentials', 'user', 'chat', 'usage', 'team', 'oauth', 'sso'], kind: 'url' },
+  NEW_TENANT_SHARDS: { to: ['auth', 'oauth'] },
+  PUBLIC_URL: { to: ['gateway', 'auth', 'credentials', 'user', 'chat', 'usage', 'team', 'oauth', 'sso', 'privacy'], kind: 'url' },
   PWNED_BASE_URL: { to: ['credentials'], kind: 'url or off' },
   GOOGLE_CLIENT_ID: { to: ['oauth'] },
   GOOGLE_CLIENT_SECRET: { to: ['oauth'] },
@@ -73,7 +74,7 @@ export function configuredProviders(values) {
  * @param {object} [options]
  * @param {NodeJS.ProcessEnv} [options.env]
  * @param {string} [options.root] where `.env` is
- * @returns {{port: number, stateDir: string, skipBuild: boolean, values: Record<string, string>}}
+ * @returns {{port: number, stateDir: string, skipBuild: boolean, shards: number, values: Record<string, string>}}
  */
 export function loadSettings({ env = process.env, root = ROOT } = {}) {
   // A variable that is set but empty hides the line in `.env`: that is how a test keeps a developer's keys out.
@@ -88,7 +89,7 @@ export function loadSettings({ env = process.env, root = ROOT } = {}) {
   }
   values.PUBLIC_URL ??= `http://127.0.0.1:${port}`;
   Object.assign(values, secrets(values, stateDir));
-  return { port, stateDir, skipBuild: given.TOLLGATE_SKIP_BUILD === '1', values };
+  return { port, stateDir, skipBuild: given.TOLLGATE_SKIP_BUILD === '1', shards: parseShards(given.D1_SHARDS ?? '1'), values };
 }
 
 /** What the environment and `.env` say; nothing is generated. */
@@ -176,6 +177,12 @@ function parsePort(text) {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port < 1 || port > 65_535) throw new Failure(`PORT is "${text}", not a port number`, 'Use a number from 1 to 65535, e.g. PORT=8787.');
   return port;
+}
+
+function parseShards(text) {
+  const shards = Number(text);
+  if (!/^\d+$/.test(text) || shards < 1 || shards > 16) throw new Failure(`D1_SHARDS is "${text}", not a number from 1 to 16`, 'How many databases are bound locally, e.g. D1_SHARDS=2.');
+  return shards;
 }
 
 function check(name, value, kind) {

@@ -34,6 +34,7 @@ const ROUTES = {
   'PUT /team/sso': () => ({ issuer: 'https://login.example.com', client_id: 'x', client_secret: 'x' }),
   'POST /team/sso/domains': () => ({ domain: 'example.com' }),
   'PATCH /user/profile': () => ({ name: 'Ada' }),
+  'DELETE /user': () => ({ password: 'not the right one at all' }),
   'PUT /user/config': () => ({ theme: 'dark' }),
   'POST /user/api-keys': () => ({ name: 'mine', scopes: ['chat'] }),
   'POST /user/api-keys/{id}/rotate': () => ({ overlap_seconds: 60 }),

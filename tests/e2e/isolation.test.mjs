@@ -68,6 +68,9 @@ const OPERATIONS = {
   'POST /team/invites/accept': { own: true, body: { token: 'none' }, status: 404 },
   'GET /admin/users': { own: true },
   'GET /user/config': { own: true },
+  'GET /user/export': { own: true },
+  // A user of its own: whoever asks is gone afterwards.
+  'DELETE /user': { own: true, body: { password: 'not the right one at all' }, status: 401 },
   'PUT /user/config': { own: true, body: { theme: 'dark' } },
   'GET /user/profile': { own: true },
   'PATCH /user/profile': { own: true, body: { name: 'Ada' } },

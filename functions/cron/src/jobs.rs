@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tollgate_platform::{Problem, Scope, log};
 
-use crate::{rewrap_data_keys, roll_up};
+use crate::{delete_users, rewrap_data_keys, roll_up, settle_arrivals};
 
 /// A job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,10 @@ pub enum Job {
     RebuildUsage,
     /// Brings data keys under the newest master key.
     RewrapDataKeys,
+    /// Goes on with deletions of users that are not done.
+    DeleteUsers,
+    /// Settles changes of two databases that broke off.
+    SettleArrivals,
 }
 
 /// What a run did.
@@ -36,6 +40,8 @@ impl Job {
             "5 * * * *" | "roll_up_usage" => Some(Self::RollUpUsage),
             "rebuild_usage" => Some(Self::RebuildUsage),
             "35 * * * *" | "rewrap_data_keys" => Some(Self::RewrapDataKeys),
+            "*/5 * * * *" | "delete_users" => Some(Self::DeleteUsers),
+            "*/3 * * * *" | "settle_arrivals" => Some(Self::SettleArrivals),
             _ => None,
         }
     }
@@ -45,6 +51,8 @@ impl Job {
             Self::RollUpUsage => "roll_up_usage",
             Self::RebuildUsage => "rebuild_usage",
             Self::RewrapDataKeys => "rewrap_data_keys",
+            Self::DeleteUsers => "delete_users",
+            Self::SettleArrivals => "settle_arrivals",
         }
     }
 
@@ -57,6 +65,8 @@ impl Job {
                 Err(error) => Err(error.into()),
             },
             Self::RewrapDataKeys => rewrap_data_keys::run(scope).await,
+            Self::DeleteUsers => delete_users::run(scope).await.map_err(Problem::from),
+            Self::SettleArrivals => settle_arrivals::run(scope).await.map_err(Problem::from),
         };
         let run = match outcome {
             Ok((done, more)) => Run { job: self.name(), ok: true, done, more },

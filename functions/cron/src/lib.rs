@@ -2,10 +2,12 @@
 //!
 //! A job is bounded in what it does in one run, picks up where it left off, and does no harm when it runs twice.
 
+mod delete_users;
 mod dev;
 mod jobs;
 mod rewrap_data_keys;
 mod roll_up;
+mod settle_arrivals;
 
 use axum::{Router, routing::post};
 use tollgate_platform::{Scope, log};

@@ -23,6 +23,7 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     ("admin", "USAGE"),
     ("audit", "AUDIT"),
     ("auth", "AUTH"),
+    ("privacy", "PRIVACY"),
     ("team", "TEAM"),
     ("usage", "USAGE"),
     ("user", "USER"),
@@ -54,6 +55,8 @@ pub fn target(path: &str) -> Option<Target<'_>> {
         "/health/ready" => return Some(Target::Ready),
         "/__dev/cron" => return Some(Target::Dev("CRON")),
         "/__dev/outbox" => return Some(Target::Dev("NOTIFY")),
+        // Whoever deletes an account, or exports it, needs more of the platform than the rest of `/user`.
+        "/user" | "/user/export" => return Some(Target::Function("PRIVACY")),
         "/openapi.json" | "/api/docs" => return Some(Target::Assets),
         _ => {}
     }
@@ -96,6 +99,8 @@ mod tests {
         assert_eq!(target("/auth/identities"), Some(Target::Function("OAUTH")));
         assert_eq!(target("/auth/identitiesx"), Some(Target::Function("AUTH")));
         assert_eq!(target("/team/sso"), Some(Target::Function("SSO")));
+        assert_eq!(target("/user"), Some(Target::Function("PRIVACY")));
+        assert_eq!(target("/user/profile"), Some(Target::Function("USER")));
         assert_eq!(target("/health"), Some(Target::Health));
         assert_eq!(target("/api/docs/rapidoc-min.js"), Some(Target::Assets));
         assert_eq!(target("/__dev/cost/req_1"), Some(Target::Cost("req_1")));

@@ -22,7 +22,7 @@ use tollgate_platform::{
     identity::OwnerOf,
     log, random, settings,
     store::{
-        StoreError,
+        StoreError, directory_federation,
         single_sign_on::{self, DomainRow},
     },
     team,
@@ -75,11 +75,14 @@ pub async fn verify(scope: Scope, owner: OwnerOf, Path(domain): Path<String>) ->
                 format!("There is no TXT record {name} with the text {value}. It may take a while to be seen."),
             ));
         }
+        let taken = || Problem::new(Code::DomainTaken, "Another team has proven that this domain is its own.");
+        // On its own shard the database says so, on the others this look does.
+        if directory_federation::domain_tenant(&scope, domain.as_str()).await?.is_some() {
+            return Err(taken());
+        }
         match single_sign_on::domain_proven(&scope, owner.tenant, domain.as_str(), scope.now()).await {
             Ok(_) => {}
-            Err(StoreError::Taken(_)) => {
-                return Err(Problem::new(Code::DomainTaken, "Another team has proven that this domain is its own."));
-            }
+            Err(StoreError::Taken(_)) => return Err(taken()),
             Err(error) => return Err(error.into()),
         }
         let entry = entry(&scope, &owner, Action::DomainVerify).with("domain", domain.as_str());

@@ -96,7 +96,6 @@ pub async fn record(scope: &Scope, tenant: TenantId, actor: Actor, events: &[Eve
         };
         let entry = match event {
             Event::Invited(invitation) => entry(Action::TeamInvite, "invitation", invitation.id.to_string())
-                .with("email", invitation.email.as_str())
                 .with("role", invitation.role.as_str()),
             Event::InvitationRevoked { id, .. } => entry(Action::TeamInviteRevoke, "invitation", id.to_string()),
             Event::Joined { user, .. } => entry(Action::TeamJoin, "user", user.to_string()),

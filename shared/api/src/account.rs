@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tollgate_domain::{
     account::{Email, check_password},
     catalogue::Product,
-    id::{IdentityId, SessionId, TenantId, UserId},
+    id::{DeletionId, IdentityId, SessionId, TenantId, UserId},
     time::Timestamp,
     trial::TrialStatus,
 };
@@ -125,6 +125,30 @@ pub struct ResetPasswordIn {
 }
 
 impl Validate for ResetPasswordIn {}
+
+/// `DELETE /user`.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteUserIn {
+    /// The password, of whoever has one.
+    #[serde(default)]
+    pub password: Option<String>,
+}
+
+impl Validate for DeleteUserIn {}
+
+/// A deletion that has begun.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct DeletionOut {
+    /// `del_…`: name it when you ask for the proof.
+    #[schema(value_type = String)]
+    pub id: DeletionId,
+    /// SHA-256 by which the proof names the user: `deletion subject`, a zero byte, and the user's id.
+    pub subject: String,
+    /// When it was asked for.
+    #[schema(value_type = String, format = DateTime)]
+    pub requested_at: Timestamp,
+}
 
 /// A device signed in.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]

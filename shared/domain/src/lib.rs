@@ -21,6 +21,8 @@
 //! | [`mail`] | what mails say |
 //! | [`team`] | members, roles, invitations, seats |
 //! | [`api_key`] | API keys: text form, scopes, expiry, rotation |
+//! | [`deletion`] | the order in which a user is deleted, and the proof |
+//! | [`shards`] | which database a new tenant is placed in, and changes of two databases |
 //! | [`sign_in_guard`] | who may try a password, and how long the others wait |
 //! | [`totp`] | second factor: one-time passwords, recovery codes |
 //! | [`page`] | how many rows of a list, and where the page before ended |
@@ -32,6 +34,7 @@ pub mod audit;
 mod base62;
 pub mod breached;
 pub mod catalogue;
+pub mod deletion;
 pub mod federation;
 pub mod id;
 pub mod ledger;
@@ -40,6 +43,7 @@ pub mod meter;
 pub mod page;
 pub mod pool;
 pub mod secret_hash;
+pub mod shards;
 pub mod sign_in_guard;
 pub mod stripe_signature;
 pub mod subscription;

@@ -18,6 +18,7 @@
 //! | [`credentials`] | asking `credentials` about codes and new passwords |
 //! | [`audit`] | writing the audit log |
 //! | [`mail`] | asking for a mail |
+//! | [`deletion`] | deleting a user, step by step |
 //! | [`team`] | changing who is in a team, as what |
 //! | [`once`] | `Idempotency-Key` on calls that change the database |
 //! | [`outgoing`] | HTTP to other parties |
@@ -32,6 +33,7 @@ pub mod audit;
 pub mod clock;
 pub mod cost;
 pub mod credentials;
+pub mod deletion;
 pub mod exchange;
 pub mod federation;
 pub mod guard;

@@ -6,7 +6,7 @@ use tollgate_domain::{
     account::{Email, Role},
     audit::{Action, Actor, Entry, Outcome},
     catalogue::Product,
-    id::{InvitationId, SessionId, Shard, TenantId, UserId},
+    id::{InvitationId, SessionId, TenantId, UserId},
     meter::{Entitlement, Limits},
     secret_hash::SecretHash,
     team::{Command, Event, Refusal},
@@ -129,7 +129,7 @@ fn busy() -> Problem {
 }
 
 /// Why a command was refused, as the client sees it.
-fn refused(refusal: Refusal) -> Problem {
+pub(crate) fn refused(refusal: Refusal) -> Problem {
     let sentence = |code: Code| {
         let text = refusal.to_string();
         let mut letters = text.chars();
@@ -168,7 +168,7 @@ async fn leave(scope: &Scope, team: &StoredTeam, person: &Person, events: &[Even
         .collect();
     let mut leaving = Leaving {
         user,
-        to: TenantId::on_shard(now, random::entropy()?, Shard::FIRST),
+        to: TenantId::on_shard(now, random::entropy()?, team.tenant.shard()),
         new_name: Some(person.name.as_deref().unwrap_or(person.email.as_str())),
         product: person.product,
         revoked: &revoked,
@@ -244,6 +244,13 @@ async fn move_in(
             return Err(Problem::new(
                 Code::LeaveTeamFirst,
                 "You are in a team already. Leave it first, sign in again, and join then.",
+            ));
+        }
+        if home.tenant.shard() != tenant.shard() {
+            return Err(Problem::new(
+                Code::Conflict,
+                "The team is kept in another database than your account, and accounts cannot be moved yet. Delete yours and register \
+                 with the same address while the invitation is good: the new account will be where the team is.",
             ));
         }
         let told = stop_sessions(scope, home.tenant, &person, &[]).await?;

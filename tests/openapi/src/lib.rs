@@ -29,6 +29,7 @@ pub fn functions() -> Vec<(&'static str, Routes, Document)> {
         ("user", tollgate_user::ROUTES, tollgate_user::Docs::openapi()),
         ("oauth", tollgate_oauth::ROUTES, tollgate_oauth::Docs::openapi()),
         ("sso", tollgate_sso::ROUTES, tollgate_sso::Docs::openapi()),
+        ("privacy", tollgate_privacy::ROUTES, tollgate_privacy::Docs::openapi()),
     ]
 }
 

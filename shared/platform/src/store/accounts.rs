@@ -4,19 +4,32 @@ use serde::Deserialize;
 use tollgate_domain::{
     account::{Email, Role},
     catalogue::{Plan, Product},
-    id::{SessionId, TenantId, UserId},
+    id::{SessionId, Shard, TenantId, UserId},
+    shards::Arrival,
     time::Timestamp,
     trial::Trial,
 };
 
 use super::{
     database::{Param, Statement, StoreError, TenantDb},
+    directory,
     provider_identities::{self, NewIdentity},
 };
 use crate::Scope;
 
 /// Statements of this repository.
-pub const STATEMENTS: &[Statement] = &[ADD_TENANT, ADD_USER, ADD_IDENTITY, ADD_SUBSCRIPTION, PROFILE, RENAME];
+pub const STATEMENTS: &[Statement] = &[
+    ADD_TENANT,
+    ADD_USER,
+    ADD_IDENTITY,
+    ADD_SUBSCRIPTION,
+    PROFILE,
+    RENAME,
+    PASSWORD_HASH,
+    CREDENTIAL,
+    ARRIVED,
+    SETTLED,
+];
 
 pub(super) const ADD_TENANT: Statement = Statement {
     name: "accounts.add_tenant",
@@ -49,6 +62,28 @@ const PROFILE: Statement = Statement {
 const RENAME: Statement =
     Statement { name: "accounts.rename", sql: "UPDATE users SET name = ?3 WHERE tenant_id = ?1 AND user_id = ?2" };
 
+/// What a sign-in compares, on the shard that the directory names.
+pub(super) const CREDENTIAL: Statement = Statement {
+    name: "accounts.credential",
+    sql: "SELECT u.tenant_id, u.user_id, u.password_hash, u.email_verified, u.email, \
+            f.confirmed_at IS NOT NULL AS second_factor FROM users u \
+          LEFT JOIN second_factors f ON f.tenant_id = ?1 AND f.user_id = u.user_id \
+          WHERE u.tenant_id = ?1 AND u.user_id = ?2",
+};
+/// The directory on the first shard is to follow: see `tollgate_domain::shards`.
+pub(super) const ARRIVED: Statement = Statement {
+    name: "accounts.arrived",
+    sql: "INSERT OR REPLACE INTO arrivals (tenant_id, user_id, email, how, at) \
+          SELECT ?1, u.user_id, u.email, ?3, ?4 FROM users u WHERE u.tenant_id = ?1 AND u.user_id = ?2",
+};
+/// The directory has followed.
+pub(super) const SETTLED: Statement =
+    Statement { name: "accounts.settled", sql: "DELETE FROM arrivals WHERE tenant_id = ?1 AND user_id = ?2" };
+const PASSWORD_HASH: Statement = Statement {
+    name: "accounts.password_hash",
+    sql: "SELECT password_hash FROM users WHERE tenant_id = ?1 AND user_id = ?2",
+};
+
 /// A user to be made, with a tenant of one and a subscription.
 #[derive(Debug)]
 pub struct NewAccount<'a> {
@@ -78,7 +113,8 @@ pub struct NewAccount<'a> {
     pub now: Timestamp,
 }
 
-/// Makes user, tenant, sign-in name and subscription in one transaction.
+/// Makes user, tenant, sign-in name and subscription: in one transaction on the first shard. On another the sign-in name comes
+/// last: an account whose registration broke off before it can be used by nobody, and is removed by schedule.
 ///
 /// # Errors
 /// `Taken("identities.email")` when the address is registered; another column when the identity is linked.
@@ -88,8 +124,9 @@ pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<(), Sto
     let trial_end = account.trial.map_or(Param::Null, |trial| Param::Int(trial.ends_at.as_millis()));
     let db = TenantDb::of(scope, account.tenant)?;
     let (email, product) = (Param::Text(account.email.as_str()), Param::Text(account.product.as_str()));
+    let identity = (ADD_IDENTITY, vec![email, Param::Text(&user)]);
+    let elsewhere = account.tenant.shard() != Shard::FIRST;
     let mut writes = vec![
-        (ADD_IDENTITY, vec![email, Param::Text(&user)]),
         (ADD_TENANT, vec![Param::Text(account.tenant_name), Param::Int(now)]),
         (
             ADD_USER,
@@ -120,7 +157,17 @@ pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<(), Sto
     if let (Some(identity), Some(id)) = (&account.identity, &id) {
         writes.push((provider_identities::ADD, provider_identities::values(identity, id, &user)));
     }
-    db.batch(&writes).await.map(drop)
+    if !elsewhere {
+        writes.insert(0, identity);
+        return db.batch(&writes).await.map(drop);
+    }
+    let how = Param::Text(Arrival::Registered.as_str());
+    writes.push((ARRIVED, vec![Param::Text(&user), how, Param::Int(now)]));
+    db.batch(&writes).await?;
+    directory::add_identity(scope, account.tenant, account.user, account.email).await?;
+    // A note that stays is settled by schedule.
+    let _ = db.run(SETTLED, &[Param::Text(&user)]).await;
+    Ok(())
 }
 
 /// A user's row with the tenant and the caller's session.
@@ -185,4 +232,16 @@ pub async fn profile(
 /// Changes how to address a person.
 pub async fn rename(scope: &Scope, tenant: TenantId, user: UserId, name: Option<&str>) -> Result<(), StoreError> {
     TenantDb::of(scope, tenant)?.run(RENAME, &[Param::Text(&user.to_string()), name.into()]).await.map(drop)
+}
+
+#[derive(Deserialize)]
+struct PasswordHash {
+    password_hash: String,
+}
+
+/// The stored hash of a user's password: to ask for it again.
+pub async fn password_hash(scope: &Scope, tenant: TenantId, user: UserId) -> Result<Option<String>, StoreError> {
+    let params = [Param::Text(&user.to_string())];
+    let row: Option<PasswordHash> = TenantDb::of(scope, tenant)?.first(PASSWORD_HASH, &params).await?;
+    Ok(row.map(|row| row.password_hash))
 }

@@ -11,12 +11,14 @@ mod audit;
 mod configs;
 mod data_keys;
 mod database;
+mod deletions;
 pub mod directory;
 pub mod directory_federation;
 pub mod idempotent_answers;
 mod mail_tokens;
 mod mails;
 mod passwords;
+pub mod personal;
 pub mod provider_identities;
 mod second_factors;
 mod sessions;
@@ -26,7 +28,7 @@ pub mod teams;
 mod usage_export;
 pub mod usage_reports;
 
-pub use accounts::{AccountRow, NewAccount, ProfileRow, profile, register, rename};
+pub use accounts::{AccountRow, NewAccount, ProfileRow, password_hash, profile, register, rename};
 pub use api_keys::{
     ApiKeyRow, add_api_key, api_keys, find_api_key, own_api_key, replace_api_key, revoke_all_api_keys, revoke_api_key,
     session_stands, touch_api_key,
@@ -35,6 +37,10 @@ pub use audit::{AuditFilter, AuditRow, append_audit, audit_after, audit_head, au
 pub use configs::{ConfigRow, config, put_config};
 pub use data_keys::{add_data_key, data_keys};
 pub use database::{Param, Statement, StoreError, TenantDb, shards};
+pub use deletions::{
+    Deletion, NewDeletion, advance_deletion, erase_rows, finish_deletion, follow_deletion, open_deletion,
+    request_deletion,
+};
 pub use mail_tokens::{issue_mail_token, mail_token_holder, reset_password, verify_email};
 pub use mails::{mail_asked, mail_sent};
 pub use passwords::{PasswordRow, change_password, password, renew_password_hash};
@@ -62,6 +68,10 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     passwords::STATEMENTS,
     second_factors::STATEMENTS,
     provider_identities::STATEMENTS,
+    deletions::STATEMENTS,
+    mail_tokens::STATEMENTS,
+    mails::STATEMENTS,
+    personal::STATEMENTS,
     sessions::STATEMENTS,
     single_sign_on::STATEMENTS,
     subscriptions::STATEMENTS,

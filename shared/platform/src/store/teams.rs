@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tollgate_domain::{
     account::{Email, NO_PASSWORD, Role},
     catalogue::{Plan, Product},
-    id::{InvitationId, SessionId, TenantId, UserId},
+    id::{InvitationId, SessionId, Shard, TenantId, UserId},
     secret_hash::SecretHash,
     team::{Event, Invitation, Member, Team},
     time::Timestamp,
@@ -17,6 +17,7 @@ use tollgate_domain::{
 use super::{
     accounts,
     database::{Param, Statement, StoreError, TenantDb},
+    directory,
     provider_identities::{self, NewIdentity},
 };
 use crate::Scope;
@@ -375,7 +376,8 @@ pub struct Newcomer<'a> {
     pub invitation: Option<InvitationId>,
 }
 
-/// Makes a member without a password: user, sign-in name and identity in one transaction.
+/// Makes a member without a password: user, sign-in name and identity in one transaction on the first shard. On another the
+/// sign-in name comes first: should the rest fail it names nobody, and the next try takes it back.
 ///
 /// # Errors
 /// `Taken` when the team has changed since it was read, or the address or the identity has an account.
@@ -386,7 +388,6 @@ pub async fn add_member(scope: &Scope, before: &StoredTeam, newcomer: &Newcomer<
     let email = Param::Text(newcomer.email.as_str());
     let mut writes = vec![
         (CHANGED, vec![Param::Int(next(before)), now]),
-        (accounts::ADD_IDENTITY, vec![email, Param::Text(&user)]),
         (
             accounts::ADD_USER,
             vec![
@@ -405,7 +406,18 @@ pub async fn add_member(scope: &Scope, before: &StoredTeam, newcomer: &Newcomer<
     if let Some(invitation) = &invitation {
         writes.push((ACCEPTED, vec![Param::Text(invitation), Param::Text(&user)]));
     }
-    TenantDb::of(scope, before.tenant)?.batch(&writes).await.map(drop)
+    let db = TenantDb::of(scope, before.tenant)?;
+    if before.tenant.shard() == Shard::FIRST {
+        writes.push((accounts::ADD_IDENTITY, vec![email, Param::Text(&user)]));
+        return db.batch(&writes).await.map(drop);
+    }
+    directory::claim_identity(scope, before.tenant, newcomer.user, newcomer.email).await?;
+    let added = db.batch(&writes).await.map(drop);
+    if added.is_err() {
+        // What stays is taken back by the next try.
+        let _ = directory::remove_identity(scope, newcomer.email, newcomer.user).await;
+    }
+    added
 }
 
 /// The version after the one that was read.
