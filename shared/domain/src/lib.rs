@@ -22,6 +22,7 @@
 //! | [`api_key`] | API keys: text form, scopes, expiry, rotation |
 //! | [`sign_in_guard`] | who may try a password, and how long the others wait |
 //! | [`totp`] | second factor: one-time passwords, recovery codes |
+//! | [`stripe_api`] | speaking with Stripe: bodies, retries, events |
 //! | [`secret_hash`] | how secrets of our own making are stored |
 
 pub mod account;
@@ -36,6 +37,7 @@ pub mod meter;
 pub mod pool;
 pub mod secret_hash;
 pub mod sign_in_guard;
+pub mod stripe_api;
 pub mod stripe_signature;
 pub mod subscription;
 pub mod team;
