@@ -8,6 +8,7 @@
 mod accounts;
 mod api_keys;
 mod audit;
+pub mod billing;
 mod database;
 pub mod directory;
 mod mail_tokens;
@@ -39,6 +40,7 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     accounts::STATEMENTS,
     api_keys::STATEMENTS,
     audit::STATEMENTS,
+    billing::STATEMENTS,
     mail_tokens::STATEMENTS,
     mails::STATEMENTS,
     sessions::STATEMENTS,
