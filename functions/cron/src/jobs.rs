@@ -3,14 +3,18 @@
 use serde::Serialize;
 use tollgate_platform::{Scope, log};
 
-use crate::roll_up;
+use crate::{billing, roll_up};
 
 /// A job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Job {
     /// Adds up usage by the hour.
     RollUpUsage,
-    /// The same from scratch: by hand only, after rows were changed by hand.
+    /// Events that were lost on their way, and what the clock brings to subscriptions.
+    SweepBilling,
+    /// Subscriptions against Stripe.
+    ReconcileBilling,
+    /// Usage from scratch: by hand only, after rows were changed by hand.
     RebuildUsage,
 }
 
@@ -32,6 +36,8 @@ impl Job {
     pub fn of(cron: &str) -> Option<Self> {
         match cron {
             "5 * * * *" | "roll_up_usage" => Some(Self::RollUpUsage),
+            "* * * * *" | "sweep_billing" => Some(Self::SweepBilling),
+            "*/10 * * * *" | "reconcile_billing" => Some(Self::ReconcileBilling),
             "rebuild_usage" => Some(Self::RebuildUsage),
             _ => None,
         }
@@ -40,6 +46,8 @@ impl Job {
     const fn name(self) -> &'static str {
         match self {
             Self::RollUpUsage => "roll_up_usage",
+            Self::SweepBilling => "sweep_billing",
+            Self::ReconcileBilling => "reconcile_billing",
             Self::RebuildUsage => "rebuild_usage",
         }
     }
@@ -48,6 +56,8 @@ impl Job {
     pub async fn run(self, scope: &Scope) -> Run {
         let outcome = match self {
             Self::RollUpUsage => roll_up::run(scope).await,
+            Self::SweepBilling => billing::sweep(scope).await,
+            Self::ReconcileBilling => billing::reconcile(scope).await,
             Self::RebuildUsage => match roll_up::forget(scope).await {
                 Ok(()) => roll_up::run(scope).await,
                 Err(error) => Err(error),
@@ -78,6 +88,6 @@ mod tests {
         for cron in crons {
             assert!(Job::of(cron).is_some(), "{cron}");
         }
-        assert_eq!(Job::of("* * * * *"), None);
+        assert_eq!(Job::of("1 2 3 4 5"), None);
     }
 }

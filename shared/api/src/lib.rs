@@ -7,6 +7,7 @@ pub mod api_keys;
 pub mod audit;
 pub mod input;
 pub mod problem;
+pub mod subscription;
 pub mod team;
 pub mod usage;
 

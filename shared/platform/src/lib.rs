@@ -12,12 +12,14 @@
 //! | [`vault`] | third parties' credentials, sealed for their tenant, column and row |
 //! | [`audit`] | writing the audit log |
 //! | [`mail`] | asking for a mail |
+//! | [`stripe`], [`billing`] | Stripe's API; what is bought, converging on what Stripe says |
 //! | [`team`] | changing who is in a team, as what |
 //! | [`outgoing`] | HTTP to other parties |
 //! | [`settings`] | what comes from the environment |
 //! | [`clock`], [`random`], [`log`], [`cost`] | time, entropy, structured logs, what a request cost |
 
 pub mod audit;
+pub mod billing;
 pub mod clock;
 pub mod cost;
 pub mod http;
@@ -29,6 +31,7 @@ pub mod outgoing;
 pub mod random;
 pub mod settings;
 pub mod store;
+pub mod stripe;
 pub mod team;
 pub mod vault;
 

@@ -15,7 +15,7 @@ impl Form {
 
     /// The same with a field: `with("mode", …)`, `with("items[0][price]", …)`.
     #[must_use]
-    pub fn with(mut self, key: &str, value: impl ToString) -> Self {
+    pub fn with(mut self, key: &str, value: impl core::fmt::Display) -> Self {
         if !self.0.is_empty() {
             self.0.push('&');
         }
@@ -27,7 +27,7 @@ impl Form {
 
     /// The same with a field, where there is one.
     #[must_use]
-    pub fn with_some(self, key: &str, value: Option<impl ToString>) -> Self {
+    pub fn with_some(self, key: &str, value: Option<impl core::fmt::Display>) -> Self {
         match value {
             Some(value) => self.with(key, value),
             None => self,
@@ -52,7 +52,7 @@ fn encode(into: &mut String, text: &str) {
     for byte in text.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' | b'[' | b']' => {
-                into.push(char::from(byte))
+                into.push(char::from(byte));
             }
             // Writing to a string cannot fail.
             byte => drop(write!(into, "%{byte:02X}")),

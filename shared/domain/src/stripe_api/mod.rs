@@ -12,7 +12,7 @@ mod retry;
 
 pub use event::{Event, Subject};
 pub use form::Form;
-pub use retry::{MAX_TRIES, Outcome, pause_ms};
+pub use retry::{MAX_EVENT_TRIES, MAX_TRIES, Outcome, event_pause_seconds, pause_ms};
 
 /// The version of the API that is asked for with every request: what Stripe answers does not change under us. Both the old
 /// and the new shape of a subscription are read all the same: an event has the version of its endpoint.

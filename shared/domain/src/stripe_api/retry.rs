@@ -49,6 +49,14 @@ pub fn pause_ms(outcome: Outcome, tries: u32, random: u32) -> Option<u64> {
     Some((whole / 2 + u64::from(random) % (whole / 2 + 1)).max(told))
 }
 
+/// How often an event is processed before it counts as dead: nearly seven hours of tries.
+pub const MAX_EVENT_TRIES: u32 = 14;
+
+/// How long an event that could not be processed waits for its next try, in seconds, after so many; `None` when it is dead.
+pub fn event_pause_seconds(tries: u32) -> Option<u32> {
+    if tries >= MAX_EVENT_TRIES { None } else { Some((10 << tries.min(9)).min(3_600)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +96,14 @@ mod tests {
         let pauses: Vec<_> = (1..=MAX_TRIES).map(|tries| pause_ms(Outcome::Lost, tries, 0)).collect();
         assert_eq!(pauses, [Some(200), Some(400), Some(800), None]);
         assert_eq!(pause_ms(Outcome::Lost, 1, 200), Some(400));
+    }
+
+    #[test]
+    fn an_event_is_tried_for_hours_and_then_shown_to_somebody() {
+        let pauses: Vec<_> = (1..).map_while(event_pause_seconds).collect();
+        assert_eq!(pauses.len() + 1, MAX_EVENT_TRIES as usize);
+        assert_eq!(pauses[..3], [20, 40, 80]);
+        assert!(pauses.iter().all(|pause| *pause <= 3_600) && pauses.iter().sum::<u32>() > 6 * 3_600);
     }
 
     proptest! {
