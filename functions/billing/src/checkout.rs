@@ -27,7 +27,7 @@ use crate::{
     (status = 200, body = CheckoutOut), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 402, body = Problem, description = "`payment_required`: a payment is missing, or the card was declined"),
     (status = 403, body = Problem, description = "Not an owner, or a key without `billing`"),
-    (status = 409, body = Problem, description = "`conflict`: the subscription is paused"), (status = 413, body = Problem), (status = 415, body = Problem),
+    (status = 409, body = Problem, description = "`conflict`: the subscription is paused, or the plan was not bought here"), (status = 413, body = Problem), (status = 415, body = Problem),
     (status = 422, body = Problem, description = "`not_an_upgrade`: there is no such move up from what is held"),
     (status = 503, body = Problem, description = "`billing_not_configured`, or Stripe cannot be reached"),
 ))]
@@ -57,6 +57,12 @@ async fn buy(scope: &Scope, caller: &Fresh<Billing>, input: &CheckoutIn) -> Resu
     if let Some(customer) = billing::known_customer(scope, caller.tenant).await? {
         held = billing::reconcile(scope, caller.tenant, product, &customer, "billing").await?.held;
         billing::carry_out(scope, &held).await?;
+    }
+    if held.given.is_some() {
+        return Err(Problem::new(
+            Code::Conflict,
+            "The plan was agreed on with whoever runs this platform; they change it.",
+        ));
     }
     let way = held.subscription.purchase(choice.wanted(), scope.now()).map_err(|why| no_way(why, scope))?;
     let (url, held) = match way {
