@@ -72,8 +72,9 @@ async fn buy(scope: &Scope, caller: &Fresh<Billing>, input: &CheckoutIn) -> Resu
         }
         Purchase::Free => (None, change::take_free(scope, &held).await?),
         Purchase::Checkout => {
+            let followed = held.subscription.paid.as_ref().map(|paid| paid.id.clone());
             let customer = billing::customer(scope, &stripe, caller.tenant, caller.user).await?;
-            match session::open(scope, &stripe, caller, product, &customer, choice).await? {
+            match session::open(scope, &stripe, caller, product, &customer, choice, followed.as_deref()).await? {
                 Opened::At(url) => (Some(url), held),
                 Opened::Paid => {
                     let held = billing::reconcile(scope, caller.tenant, product, &customer, "billing").await?.held;
