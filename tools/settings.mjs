@@ -1,8 +1,8 @@
 // The settings of a local platform: where each comes from, and which function gets it as a binding.
 //
-//   node tools/settings.mjs keys      prints a fresh SIGNING_KEY and JWKS for a deployment
+//   node tools/settings.mjs keys      prints a fresh SIGNING_KEY, JWKS and MASTER_KEYS for a deployment
 //   node tools/settings.mjs           prints which settings are set (never their values)
-import { createHash, generateKeyPairSync } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -14,7 +14,7 @@ const EVERY = 'every function';
 
 /**
  * Which function gets which setting. A setting that is not set is not bound: functions see it as absent.
- * @type {Record<string, {to: string[] | typeof EVERY, kind?: 'url' | 'integer' | 'json'}>}
+ * @type {Record<string, {to: string[] | typeof EVERY, kind?: 'url' | 'integer' | 'json' | 'master keys'}>}
  */
 const TABLE = {
   ENVIRONMENT: { to: EVERY },
@@ -22,6 +22,7 @@ const TABLE = {
   JWKS: { to: EVERY, kind: 'json' },
   SIGNING_KEY: { to: ['auth'], kind: 'json' },
   PUBLIC_URL: { to: ['gateway', 'auth', 'user', 'chat', 'usage', 'team', 'billing', 'stripe-webhook', 'cron'], kind: 'url' },
+  MASTER_KEYS: { to: ['credentials', 'cron', 'team', 'user'], kind: 'master keys' },
   RESEND_API_KEY: { to: ['notify'] },
   RESEND_BASE_URL: { to: ['notify'], kind: 'url' },
   MAIL_FROM: { to: ['notify'] },
@@ -75,7 +76,7 @@ export function loadSettings({ env = process.env, root = ROOT } = {}) {
     values[name] = given[name];
   }
   values.PUBLIC_URL ??= `http://127.0.0.1:${port}`;
-  Object.assign(values, signingKeys(values, stateDir));
+  Object.assign(values, secrets(values, stateDir));
   return { port, stateDir, skipBuild: given.TOLLGATE_SKIP_BUILD === '1', values };
 }
 
@@ -105,8 +106,26 @@ function publicSet({ kty, crv, x, kid }) {
   return JSON.stringify({ keys: [{ kty, crv, x, kid, alg: 'EdDSA', use: 'sig' }] });
 }
 
+/** A fresh master key of the vault: `<version>:<32 bytes in base64url>`. */
+export function generateMasterKey(version = 1) {
+  return `${version}:${randomBytes(32).toString('base64url')}`;
+}
+
+// What was not given comes out of `<state>/secrets.env`; what that lacks is generated and added.
+function secrets(values, stateDir) {
+  const path = join(stateDir, 'secrets.env');
+  const stored = readEnvFile(path);
+  const found = { ...signingKeys(values, stored), MASTER_KEYS: values.MASTER_KEYS ?? stored.MASTER_KEYS ?? generateMasterKey() };
+  const kept = { ...stored };
+  // A pair that was given is kept where it was given.
+  if (!values.SIGNING_KEY && !(stored.SIGNING_KEY && stored.JWKS)) Object.assign(kept, { SIGNING_KEY: found.SIGNING_KEY, JWKS: publicSet(JSON.parse(found.SIGNING_KEY)) });
+  if (!values.MASTER_KEYS) kept.MASTER_KEYS = found.MASTER_KEYS;
+  if (Object.keys(kept).length > Object.keys(stored).length) store(path, stateDir, kept);
+  return found;
+}
+
 // The public keys follow from the private one unless they are given (they are when a key rolls: two keys then).
-function signingKeys(values, stateDir) {
+function signingKeys(values, stored) {
   if (values.SIGNING_KEY) {
     const key = JSON.parse(values.SIGNING_KEY);
     if (!(key.kty === 'OKP' && key.crv === 'Ed25519' && key.d && key.x && key.kid)) {
@@ -114,19 +133,17 @@ function signingKeys(values, stateDir) {
     }
     return { JWKS: values.JWKS ?? publicSet(key) };
   }
-  const path = join(stateDir, 'secrets.env');
-  if (existsSync(path)) {
-    const stored = readEnvFile(path);
-    if (stored.SIGNING_KEY && stored.JWKS) return { SIGNING_KEY: stored.SIGNING_KEY, JWKS: values.JWKS ?? stored.JWKS };
-  }
-  const fresh = generateKeys();
+  const pair = stored.SIGNING_KEY && stored.JWKS ? stored : generateKeys();
+  return { SIGNING_KEY: pair.SIGNING_KEY, JWKS: values.JWKS ?? pair.JWKS };
+}
+
+function store(path, stateDir, kept) {
   mkdirSync(stateDir, { recursive: true });
-  const text = `# Generated for local use. Tokens signed with this key are worth nothing elsewhere.\nSIGNING_KEY='${fresh.SIGNING_KEY}'\nJWKS='${fresh.JWKS}'\n`;
+  const lines = Object.entries(kept).map(([name, value]) => `${name}='${value}'\n`);
   const draft = `${path}.${process.pid}`;
-  writeFileSync(draft, text, { mode: 0o600 });
+  writeFileSync(draft, `# Generated for local use. What is signed or sealed with these keys is worth nothing elsewhere.\n${lines.join('')}`, { mode: 0o600 });
   chmodSync(draft, 0o600);
   renameSync(draft, path);
-  return { SIGNING_KEY: fresh.SIGNING_KEY, JWKS: values.JWKS ?? fresh.JWKS };
 }
 
 function readEnvFile(path) {
@@ -153,6 +170,9 @@ function check(name, value, kind) {
     const url = URL.canParse(value) ? new URL(value) : undefined;
     if (!url || !/^https?:$/.test(url.protocol)) throw new Failure(`${name} is "${value}", not an http(s) address`, `E.g. ${name}=http://127.0.0.1:9001`);
   }
+  if (kind === 'master keys' && !value.split(',').every((entry) => /^(0|[1-9]\d*):[\w-]{43}$/.test(entry.trim()))) {
+    throw new Failure(`${name} is not a list of <version>:<32 bytes in base64url>`, '`node tools/settings.mjs keys` prints a fresh one.');
+  }
   if (kind === 'json') {
     try {
       JSON.parse(value);
@@ -166,7 +186,7 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   await runMain(() => {
     if (process.argv[2] === 'keys') {
       const { SIGNING_KEY, JWKS } = generateKeys();
-      say(`SIGNING_KEY='${SIGNING_KEY}'\nJWKS='${JWKS}'`);
+      say(`SIGNING_KEY='${SIGNING_KEY}'\nJWKS='${JWKS}'\nMASTER_KEYS='${generateMasterKey()}'`);
       return;
     }
     const { port, stateDir, values } = loadSettings();

@@ -26,6 +26,7 @@ const ROUTES = {
   'POST /auth/forgot-password': () => ({ email: freshEmail() }),
   'POST /auth/reset-password': () => ({ token: 'tgm_x', password: PASSWORD }),
   'PATCH /user/profile': () => ({ name: 'Ada' }),
+  'PUT /user/config': () => ({ theme: 'dark' }),
   'POST /user/api-keys': () => ({ name: 'mine', scopes: ['chat'] }),
   'POST /user/api-keys/{id}/rotate': () => ({ overlap_seconds: 60 }),
   'PATCH /team': () => ({ name: 'Ada' }),
@@ -52,6 +53,8 @@ const ROUTES = {
 const OTHER_TYPES = { scopes: ['must be an array', Array.isArray], overlap_seconds: ['must be an integer in its range, not below 0', Number.isInteger], seats: ['must be an integer in its range, not below 0', Number.isInteger] };
 const said = (field) => OTHER_TYPES[field]?.[0] ?? 'must be a string';
 const fits = (field, value) => (OTHER_TYPES[field]?.[1] ?? ((it) => typeof it === 'string'))(value);
+/** Settings are of the client's own making: any value stands there. */
+const FREE = ['PUT /user/config'];
 const OURS = Object.keys(ROUTES).filter((route) => !route.includes('/v1/'));
 const send = (route, body) => {
   const [method, path] = route.split(' ');
@@ -104,7 +107,7 @@ test('POST /v1/chat/completions: a body that is no object is refused in plain wo
 
 const WRONG = [null, true, false, 0, 7, -1, 1.5, 2 ** 31, 2 ** 53, 2 ** 70, -(2 ** 70), 1e300, '', 'words', [], [[]], ['x'], [7], [null], {}, { x: 1 }, { type: 7 }];
 
-for (const route of OURS) {
+for (const route of OURS.filter((route) => !FREE.includes(route))) {
   test(`${route}: a value of another type is named by its field, in plain words`, async () => {
     for (const field of Object.keys(ROUTES[route]())) {
       for (const value of WRONG.filter((value) => !fits(field, value) && value !== null)) {

@@ -61,6 +61,8 @@ const OPERATIONS = {
   'DELETE /team/invites/{id}': { of: async (owner) => `/team/invites/${await invitation(owner)}` },
   'POST /team/invites/accept': { own: true, body: { token: 'none' }, status: 404 },
   'GET /admin/users': { own: true },
+  'GET /user/config': { own: true },
+  'PUT /user/config': { own: true, body: { theme: 'dark' } },
   'GET /user/profile': { own: true },
   'PATCH /user/profile': { own: true, body: { name: 'Ada' } },
   'GET /user/trial-status': { own: true },

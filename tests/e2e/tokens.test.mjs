@@ -168,23 +168,25 @@ test('nothing of all this was charged, and the profile is as it was', async () =
 test('nothing panicked', () => platform.assertNoPanic());
 
 test('a token expires on the second, also one that was just used', async () => {
-  const secondsLeft = 3;
-  const offset = user.expires_in - Math.ceil((Date.now() - claims.iat * 1000) / 1000) - secondsLeft;
-  await platform.restart({ env: { CLOCK_OFFSET_SECONDS: String(offset) } });
   const end = claims.exp * 1000;
-  const platformNow = () => Date.now() + offset * 1000;
   let goodOnes = 0;
-  for (;;) {
-    const sentAt = platformNow();
-    const answer = await get(platform, '/user/trial-status', { token: user.access_token });
-    const arrivedAt = platformNow();
-    if (arrivedAt < end) assert.equal(answer.status, 200, `${end - arrivedAt} ms before its end: ${answer.text}`);
-    if (answer.status !== 200) {
-      assertProblem(answer, 401, 'token_expired');
-      break;
+  // A machine that is busy needs longer to start than the token has left: then more is left the next time.
+  for (let secondsLeft = 3; goodOnes === 0 && secondsLeft < 60; secondsLeft *= 2) {
+    const offset = user.expires_in - Math.ceil((Date.now() - claims.iat * 1000) / 1000) - secondsLeft;
+    await platform.restart({ env: { CLOCK_OFFSET_SECONDS: String(offset) } });
+    const platformNow = () => Date.now() + offset * 1000;
+    for (;;) {
+      const sentAt = platformNow();
+      const answer = await get(platform, '/user/trial-status', { token: user.access_token });
+      const arrivedAt = platformNow();
+      if (arrivedAt < end) assert.equal(answer.status, 200, `${end - arrivedAt} ms before its end: ${answer.text}`);
+      if (answer.status !== 200) {
+        assertProblem(answer, 401, 'token_expired');
+        break;
+      }
+      assert.ok(sentAt < end, `taken ${sentAt - end} ms after its end`);
+      goodOnes += 1;
     }
-    assert.ok(sentAt < end, `taken ${sentAt - end} ms after its end`);
-    goodOnes += 1;
   }
   assert.ok(goodOnes > 0, 'it was good before');
   for (const [method, path, body] of PROTECTED) {

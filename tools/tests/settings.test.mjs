@@ -28,6 +28,27 @@ test('the signing key is generated once, readable by its owner only, and its pub
   assert.deepEqual(keys, [{ kty: 'OKP', crv: 'Ed25519', x: key.x, kid: key.kid, alg: 'EdDSA', use: 'sig' }]);
 });
 
+test('a master key is generated once, beside signing keys of an earlier version, and goes to those that seal', () => {
+  const root = folder();
+  const first = loadSettings({ root, env: {} });
+  assert.match(first.values.MASTER_KEYS, /^1:[\w-]{43}$/);
+  assert.equal(loadSettings({ root, env: {} }).values.MASTER_KEYS, first.values.MASTER_KEYS);
+  // A state folder of before has signing keys only: they stay what they are.
+  const path = join(first.stateDir, 'secrets.env');
+  writeFileSync(path, readFileSync(path, 'utf8').replace(/^MASTER_KEYS=.*\n/m, ''));
+  const upgraded = loadSettings({ root, env: {} });
+  assert.equal(upgraded.values.SIGNING_KEY, first.values.SIGNING_KEY);
+  assert.notEqual(upgraded.values.MASTER_KEYS, first.values.MASTER_KEYS);
+  assert.equal(loadSettings({ root, env: {} }).values.MASTER_KEYS, upgraded.values.MASTER_KEYS);
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  // One that is given is used and not stored.
+  const given = `2:${'A'.repeat(43)},1:${'B'.repeat(43)}`;
+  assert.equal(loadSettings({ root, env: { MASTER_KEYS: given } }).values.MASTER_KEYS, given);
+  assert.equal(loadSettings({ root, env: {} }).values.MASTER_KEYS, upgraded.values.MASTER_KEYS);
+  for (const name of ['cron', 'credentials']) assert.ok(bindingsFor(name, first.values).MASTER_KEYS, name);
+  for (const name of ['gateway', 'chat', 'meter', 'usage', 'another']) assert.equal(bindingsFor(name, first.values).MASTER_KEYS, undefined, name);
+});
+
 test('only auth gets the private key', () => {
   const { values } = loadSettings({ root: folder(), env: { OPENAI_API_KEY: 'k' } });
   assert.ok(bindingsFor('auth', values).SIGNING_KEY);
@@ -40,7 +61,7 @@ test('only auth gets the private key', () => {
 });
 
 test('a wrong setting is named', () => {
-  const wrong = { PORT: 'eighty', CLOCK_OFFSET_SECONDS: '1.5', OPENAI_BASE_URL: 'localhost:9', SIGNING_KEY: '{}', JWKS: '{' };
+  const wrong = { PORT: 'eighty', CLOCK_OFFSET_SECONDS: '1.5', OPENAI_BASE_URL: 'localhost:9', SIGNING_KEY: '{}', JWKS: '{', MASTER_KEYS: '1:short' };
   for (const [name, value] of Object.entries(wrong)) {
     assert.throws(() => loadSettings({ root: folder(), env: { [name]: value } }), new RegExp(name), name);
   }

@@ -1,14 +1,10 @@
 //! Registration, sign-in and tokens: the only function that holds the signing key.
 
-mod accept_invitation;
-mod ending;
 mod forgot_password;
 mod guard;
 mod jwks;
 mod login;
 mod logout;
-mod mailed;
-mod noted;
 mod password;
 mod refresh;
 mod register;
@@ -18,13 +14,13 @@ mod tokens;
 mod verify_email;
 
 pub use guard::SignInGuard;
+use tollgate_platform::account::{ending, mailed, noted};
 
 tollgate_platform::routes! {
     post "/auth/register" => register::register;
     post "/auth/login" => login::login;
     post "/auth/refresh" => refresh::refresh;
     post "/auth/logout" => logout::logout;
-    post "/team/invites/accept" => accept_invitation::accept;
     post "/auth/verify-email" => verify_email::verify;
     post "/auth/verify-email/resend" => verify_email::resend;
     post "/auth/forgot-password" => forgot_password::forgot;

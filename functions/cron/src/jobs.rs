@@ -1,9 +1,9 @@
 //! Which job runs when.
 
 use serde::Serialize;
-use tollgate_platform::{Scope, log};
+use tollgate_platform::{Problem, Scope, log};
 
-use crate::{billing, roll_up};
+use crate::{billing, rewrap_data_keys, roll_up};
 
 /// A job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub enum Job {
     ReconcileBilling,
     /// Usage from scratch: by hand only, after rows were changed by hand.
     RebuildUsage,
+    /// Brings data keys under the newest master key.
+    RewrapDataKeys,
 }
 
 /// What a run did.
@@ -39,6 +41,7 @@ impl Job {
             "* * * * *" | "sweep_billing" => Some(Self::SweepBilling),
             "*/10 * * * *" | "reconcile_billing" => Some(Self::ReconcileBilling),
             "rebuild_usage" => Some(Self::RebuildUsage),
+            "35 * * * *" | "rewrap_data_keys" => Some(Self::RewrapDataKeys),
             _ => None,
         }
     }
@@ -49,19 +52,21 @@ impl Job {
             Self::SweepBilling => "sweep_billing",
             Self::ReconcileBilling => "reconcile_billing",
             Self::RebuildUsage => "rebuild_usage",
+            Self::RewrapDataKeys => "rewrap_data_keys",
         }
     }
 
     /// Runs it and says what it did.
     pub async fn run(self, scope: &Scope) -> Run {
         let outcome = match self {
-            Self::RollUpUsage => roll_up::run(scope).await,
-            Self::SweepBilling => billing::sweep(scope).await,
-            Self::ReconcileBilling => billing::reconcile(scope).await,
+            Self::SweepBilling => billing::sweep(scope).await.map_err(Problem::from),
+            Self::ReconcileBilling => billing::reconcile(scope).await.map_err(Problem::from),
+            Self::RollUpUsage => roll_up::run(scope).await.map_err(Problem::from),
             Self::RebuildUsage => match roll_up::forget(scope).await {
-                Ok(()) => roll_up::run(scope).await,
-                Err(error) => Err(error),
+                Ok(()) => roll_up::run(scope).await.map_err(Problem::from),
+                Err(error) => Err(error.into()),
             },
+            Self::RewrapDataKeys => rewrap_data_keys::run(scope).await,
         };
         let run = match outcome {
             Ok((done, more)) => Run { job: self.name(), ok: true, done, more },

@@ -5,6 +5,7 @@
 mod billing;
 mod dev;
 mod jobs;
+mod rewrap_data_keys;
 mod roll_up;
 
 use axum::{Router, routing::post};

@@ -20,8 +20,8 @@ pub enum Target<'a> {
 /// First segment of the path, and the binding of its function.
 #[rustfmt::skip] // one line a function: whoever adds one changes no other line
 pub const FUNCTIONS: &[(&str, &str)] = &[
-    ("admin", "TEAM"),
-    ("audit", "TEAM"),
+    ("admin", "USAGE"),
+    ("audit", "AUDIT"),
     ("auth", "AUTH"),
     ("subscription", "BILLING"),
     ("team", "TEAM"),
@@ -44,8 +44,6 @@ pub fn target(path: &str) -> Option<Target<'_>> {
         "/health/ready" => return Some(Target::Ready),
         "/__dev/cron" => return Some(Target::Dev("CRON")),
         "/__dev/outbox" => return Some(Target::Dev("NOTIFY")),
-        // It answers tokens, and only `auth` can sign them.
-        "/team/invites/accept" => return Some(Target::Function("AUTH")),
         // Plans are billing's, whoever is asked.
         "/user/upgrade-subscription" => return Some(Target::Function("BILLING")),
         "/openapi.json" | "/api/docs" => return Some(Target::Assets),
@@ -81,12 +79,10 @@ mod tests {
         assert_eq!(target("/auth/register"), Some(Target::Function("AUTH")));
         assert_eq!(target("/v1/chat/completions"), Some(Target::Function("CHAT")));
         assert_eq!(target("/team/invites"), Some(Target::Function("TEAM")));
-        assert_eq!(target("/team/invites/accept"), Some(Target::Function("AUTH")));
         assert_eq!(target("/user/upgrade-subscription"), Some(Target::Function("BILLING")));
         assert_eq!(target("/subscription"), Some(Target::Function("BILLING")));
         assert_eq!(target("/webhooks/stripe"), Some(Target::Function("STRIPE_WEBHOOK")));
         assert_eq!(target("/admin/stripe-events/evt_1/replay"), Some(Target::Function("STRIPE_WEBHOOK")));
-        assert_eq!(target("/admin/users"), Some(Target::Function("TEAM")));
         assert_eq!(target("/health"), Some(Target::Health));
         assert_eq!(target("/api/docs/rapidoc-min.js"), Some(Target::Assets));
         assert_eq!(target("/__dev/cost/req_1"), Some(Target::Cost("req_1")));

@@ -1,15 +1,8 @@
-//! Teams: members, roles, invitations; the audit log.
-//!
-//! `POST /team/invites/accept` is in `auth`: it answers new tokens, and only `auth` can sign them.
+//! Teams: members, roles, invitations.
 
-mod admin_users;
-mod audit;
-mod audit_export;
-mod audit_verify;
-mod instants;
+mod accept_invitation;
 mod invites;
 mod members;
-mod page;
 mod team;
 
 tollgate_platform::routes! {
@@ -20,11 +13,8 @@ tollgate_platform::routes! {
     delete "/team/members/{user_id}" => members::remove;
     get "/team/invites" => invites::list;
     post "/team/invites" => invites::invite;
+    post "/team/invites/accept" => accept_invitation::accept;
     delete "/team/invites/{id}" => invites::revoke;
-    get "/admin/users" => admin_users::users;
-    get "/audit" => audit::audit;
-    get "/audit/export" => audit_export::export;
-    get "/audit/verify" => audit_verify::verify;
 }
 
 tollgate_platform::fetch_entry!();

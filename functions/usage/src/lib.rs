@@ -1,5 +1,6 @@
 //! Quotas, logs, summaries, exports; the queue that fills the analytics copy.
 
+mod admin_users;
 mod export;
 mod ledger;
 mod logs;
@@ -13,7 +14,8 @@ tollgate_platform::routes! {
     get "/usage/quota" => quota::quota;
     get "/usage/summary" => summary::summary;
     get "/usage/logs" => logs::logs;
-    get "/usage/export" => export::export;
+    get "/admin/users" => admin_users::users;
+    get "/usage/export" => export::export_usage;
     get "/usage/ledger/verify" => ledger::verify;
 }
 

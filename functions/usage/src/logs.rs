@@ -5,19 +5,16 @@ use std::collections::HashSet;
 use http::StatusCode;
 use serde::Deserialize;
 use tollgate_api::usage::{PageOut, UsageLogOut};
-use tollgate_domain::time::Timestamp;
+use tollgate_domain::{page::UsageCursor, time::Timestamp};
 use tollgate_platform::{
-    Code, Problem, Scope,
-    http::{Query, Reply},
+    Problem, Scope,
+    http::{LATEST_INSTANT, Query, Reply, cursor, limit},
     identity::{Fresh, needs::UsageRead},
     meter::MeterClient,
     store::usage_reports::{self, Before},
 };
 
 use crate::rows::{self, Who};
-
-/// The most rows of a page.
-const MAX_LIMIT: u32 = 100;
 
 /// How to page.
 #[derive(Debug, Deserialize)]
@@ -41,14 +38,11 @@ pub struct Page {
     responses((status = 200, body = PageOut<UsageLogOut>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem)))]
 #[worker::send]
 pub async fn logs(scope: Scope, caller: Fresh<UsageRead>, Query(page): Query<Page>) -> Result<Reply, Problem> {
-    let limit = page.limit.unwrap_or(20);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(Problem::new(Code::BadRequest, format!("limit must be 1 to {MAX_LIMIT}.")));
-    }
+    let limit = limit(page.limit)?;
     let who = Who::of(&caller, page.user_id.as_deref())?;
-    let before = match page.cursor.as_deref() {
-        Some(cursor) => parse_cursor(cursor)?,
-        None => Before { at: Timestamp::from_millis(MAX_INSTANT), reservation_id: String::new() },
+    let before = match cursor::<UsageCursor>(page.cursor.as_deref())? {
+        Some(last) => Before { at: last.at, reservation_id: last.reservation.to_string() },
+        None => Before { at: LATEST_INSTANT, reservation_id: String::new() },
     };
     // The meter also says whether the caller's session still stands.
     let (unexported, confirmed) = MeterClient::of(&*caller).unexported(&scope, caller.session).await?;
@@ -69,35 +63,4 @@ pub async fn logs(scope: Scope, caller: Fresh<UsageRead>, Query(page): Query<Pag
     data.truncate(limit as usize);
     let next_cursor = data.last().filter(|_| more).map(|row| format!("{}.{}", row.at.as_millis(), row.id));
     Ok(Reply::json(StatusCode::OK, &PageOut::<UsageLogOut> { data, next_cursor }))
-}
-
-/// Later than any row.
-const MAX_INSTANT: i64 = 9_000_000_000_000_000;
-
-fn parse_cursor(cursor: &str) -> Result<Before, Problem> {
-    cursor
-        .split_once('.')
-        .and_then(|(at, id)| {
-            let at: i64 = at.parse().ok().filter(|at| (0..=MAX_INSTANT).contains(at))?;
-            let id: tollgate_domain::id::ReservationId = id.parse().ok()?;
-            Some(Before { at: Timestamp::from_millis(at), reservation_id: id.to_string() })
-        })
-        .ok_or_else(|| Problem::new(Code::BadRequest, "cursor is not the next_cursor of a page."))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parse_cursor;
-
-    #[test]
-    fn only_our_own_cursors_are_taken() {
-        let id = "res_018bcfe5-6800-7707-8707-070707070707";
-        let before = parse_cursor(&format!("12.{id}")).unwrap();
-        assert_eq!((before.at.as_millis(), before.reservation_id.as_str()), (12, id));
-        for cursor in
-            ["", "12", "12.", "-1.x", &format!("-1.{id}"), &format!("99999999999999999999.{id}"), "1.' OR 1=1"]
-        {
-            assert!(parse_cursor(cursor).is_err(), "{cursor}");
-        }
-    }
 }

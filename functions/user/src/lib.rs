@@ -2,6 +2,7 @@
 
 mod api_key_change;
 mod api_keys;
+mod config;
 mod profile;
 mod trial_status;
 
@@ -10,6 +11,8 @@ tollgate_platform::routes! {
     post "/user/api-keys" => api_keys::make;
     post "/user/api-keys/{id}/rotate" => api_key_change::rotate;
     delete "/user/api-keys/{id}" => api_key_change::revoke;
+    get "/user/config" => config::read;
+    put "/user/config" => config::put;
     get "/user/profile" => profile::read;
     patch "/user/profile" => profile::change;
     get "/user/trial-status" => trial_status::trial_status;

@@ -5,6 +5,7 @@
 pub mod account;
 pub mod api_keys;
 pub mod audit;
+pub mod config;
 pub mod input;
 pub mod problem;
 pub mod subscription;

@@ -59,6 +59,8 @@ pub enum Code {
     LeaveTeamFirst,
     /// The invitation was accepted, taken back, or its time is over.
     InvitationClosed,
+    /// What was to be replaced is of another version than `If-Match` names.
+    PreconditionFailed,
     /// The body is too large.
     PayloadTooLarge,
     /// The body is not `application/json`.
@@ -170,6 +172,7 @@ impl Code {
             Self::AlreadyInvited => "already_invited",
             Self::LeaveTeamFirst => "leave_team_first",
             Self::InvitationClosed => "invitation_closed",
+            Self::PreconditionFailed => "precondition_failed",
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::NotAnUpgrade => "not_an_upgrade",
@@ -206,6 +209,7 @@ impl Code {
             | Self::AlreadyInvited
             | Self::LeaveTeamFirst => StatusCode::CONFLICT,
             Self::IdempotencyAnswerGone | Self::InvitationClosed => StatusCode::GONE,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::QuotaExceeded | Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
@@ -240,6 +244,7 @@ impl Code {
             Self::AlreadyInvited => "Is a member or invited already",
             Self::LeaveTeamFirst => "Another team has to be left first",
             Self::InvitationClosed => "The invitation is no longer good",
+            Self::PreconditionFailed => "It was changed by somebody else",
             Self::PayloadTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body's type is not supported",
             Self::NotAnUpgrade => "There is no such move",

@@ -83,6 +83,11 @@ impl fmt::Display for Email {
     }
 }
 
+/// What stands in the place of a password's hash where there is no password: a hash with the usual parameters that nothing is
+/// known to fit, so that a wrong guess at such an account takes as long as at any other.
+pub const NO_PASSWORD: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm8gcGFzc3dvcmQgc2V0IQ$\
+     dGhpcyBhY2NvdW50IGhhcyBubyBwYXNzd29yZC4gLi4";
+
 /// Why a password is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WeakPassword {

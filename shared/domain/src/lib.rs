@@ -14,6 +14,7 @@
 //! | [`stripe_signature`] | whether a webhook is Stripe's |
 //! | [`meter`] | reserve, settle, release, expire: admission that never exceeds a limit |
 //! | [`pool`] | a team's quota: leases to its members, exact under lost and doubled messages |
+//! | [`federation`] | signing in through other parties: flows, ID tokens, whose account it is |
 //! | [`ledger`] | the append-only, hash-chained record of those decisions |
 //! | [`account`] | e-mail addresses, passwords, roles |
 //! | [`audit`] | who did what, hash-chained for each tenant |
@@ -23,6 +24,7 @@
 //! | [`sign_in_guard`] | who may try a password, and how long the others wait |
 //! | [`totp`] | second factor: one-time passwords, recovery codes |
 //! | [`stripe_api`] | speaking with Stripe: bodies, retries, events |
+//! | [`page`] | how many rows of a list, and where the page before ended |
 //! | [`secret_hash`] | how secrets of our own making are stored |
 
 pub mod account;
@@ -30,10 +32,12 @@ pub mod api_key;
 pub mod audit;
 mod base62;
 pub mod catalogue;
+pub mod federation;
 pub mod id;
 pub mod ledger;
 pub mod mail;
 pub mod meter;
+pub mod page;
 pub mod pool;
 pub mod secret_hash;
 pub mod sign_in_guard;

@@ -10,14 +10,18 @@
 //! | [`meter`] | the client of the `UsageMeter` object, with settles that ride on the next reserve |
 //! | [`store`] | D1: [`store::TenantDb`] and every SQL statement |
 //! | [`vault`] | third parties' credentials, sealed for their tenant, column and row |
+//! | [`account`] | what happens to an account: sessions that end, mails, entries in the log |
+//! | [`sign_in`] | opening a session, and the pair of tokens that `auth` answers for it |
 //! | [`audit`] | writing the audit log |
 //! | [`mail`] | asking for a mail |
 //! | [`stripe`], [`billing`] | Stripe's API; what is bought, converging on what Stripe says |
 //! | [`team`] | changing who is in a team, as what |
+//! | [`once`] | `Idempotency-Key` on calls that change the database |
 //! | [`outgoing`] | HTTP to other parties |
 //! | [`settings`] | what comes from the environment |
 //! | [`clock`], [`random`], [`log`], [`cost`] | time, entropy, structured logs, what a request cost |
 
+pub mod account;
 pub mod audit;
 pub mod billing;
 pub mod clock;
@@ -27,9 +31,11 @@ pub mod identity;
 pub mod log;
 pub mod mail;
 pub mod meter;
+pub mod once;
 pub mod outgoing;
 pub mod random;
 pub mod settings;
+pub mod sign_in;
 pub mod store;
 pub mod stripe;
 pub mod team;

@@ -1,5 +1,6 @@
 //! Changing teams: what [`Team::decide`](tollgate_domain::team::Team::decide) decides is stored, or decided again.
 
+use tollgate_api::team::MemberOut;
 use tollgate_api::{Code, Problem};
 use tollgate_domain::{
     audit::{Action, Outcome},
@@ -42,14 +43,14 @@ pub async fn load(scope: &Scope, tenant: TenantId) -> Result<StoredTeam, Problem
 /// The refusal, or 503.
 pub async fn change(
     scope: &Scope,
-    caller: &Caller,
+    (tenant, user): (TenantId, UserId),
     invitation: Option<InvitationId>,
     command: &Command,
 ) -> Result<(StoredTeam, Vec<Event>), Problem> {
     for _ in 0..TRIES {
-        let stored = teams::team(scope, caller.tenant, invitation).await?;
+        let stored = teams::team(scope, tenant, invitation).await?;
         let stored = stored.ok_or_else(|| Problem::not_found("team"))?;
-        let events = stored.team.decide(caller.user, command, scope.now()).map_err(refused)?;
+        let events = stored.team.decide(user, command, scope.now()).map_err(refused)?;
         if events.is_empty() {
             return Ok((stored, events));
         }
@@ -68,6 +69,35 @@ pub async fn change(
         }
     }
     Err(busy())
+}
+
+/// Teams need a plan that has seats.
+///
+/// # Errors
+/// `plan_lacks_feature`.
+pub fn require_seats(scope: &Scope, stored: &StoredTeam) -> Result<(), Problem> {
+    if stored.is_pooled() {
+        return Ok(());
+    }
+    let plan = stored.plan.map_or("none", |plan| plan.as_str());
+    Err(Problem {
+        upgrade_url: Some(format!("{}/subscription/plans", scope.settings().public_url)),
+        ..Problem::new(
+            Code::PlanLacksFeature,
+            format!("The plan ({plan}) is for one person; teams need the plan teams."),
+        )
+    })
+}
+
+/// A member as it is answered.
+pub fn member(person: &Person) -> MemberOut {
+    MemberOut {
+        id: person.user,
+        email: person.email.to_string(),
+        name: person.name.clone(),
+        role: person.role,
+        joined_at: person.joined_at,
+    }
 }
 
 enum Trouble {

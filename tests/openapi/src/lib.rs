@@ -22,6 +22,7 @@ pub fn functions() -> Vec<(&'static str, Routes, Document)> {
     vec![
         ("auth", tollgate_auth::ROUTES, tollgate_auth::Docs::openapi()),
         ("chat", tollgate_chat::ROUTES, tollgate_chat::Docs::openapi()),
+        ("audit", tollgate_audit::ROUTES, tollgate_audit::Docs::openapi()),
         ("team", tollgate_team::ROUTES, tollgate_team::Docs::openapi()),
         ("usage", tollgate_usage::ROUTES, tollgate_usage::Docs::openapi()),
         ("user", tollgate_user::ROUTES, tollgate_user::Docs::openapi()),

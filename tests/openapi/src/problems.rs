@@ -79,6 +79,9 @@ explained! {
     InvitationClosed:
         "The invitation was accepted or taken back, or its seven days are over.",
         "Ask for a new one.";
+    PreconditionFailed:
+        "What was to be replaced has another version than the `ETag` in `If-Match`, or is there although `If-None-Match: *` was sent.",
+        "Read it again, put your change into what is there now, and send that with its `ETag`.";
     PayloadTooLarge:
         "The body is larger than this address takes.",
         "Send less; `detail` tells the limit.";

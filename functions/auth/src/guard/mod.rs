@@ -11,7 +11,13 @@ use std::net::IpAddr;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use tollgate_domain::{account::Email, secret_hash::SecretHash, sign_in_guard::Device};
-use tollgate_platform::{Code, Problem, Scope, http::Reply, log, meter::call_for, random};
+use tollgate_platform::{
+    Code, Problem, Scope,
+    http::{Reply, cookie},
+    log,
+    meter::call_for,
+    random,
+};
 
 pub use sign_in_guard_do::SignInGuard;
 use wire::{GuardReply, GuardRequest};
@@ -128,8 +134,7 @@ fn brought(scope: &Scope) -> Option<[u8; 16]> {
 }
 
 fn parse_cookie(header: &str) -> Option<[u8; 16]> {
-    let mut pairs = header.split(';').filter_map(|pair| pair.trim().split_once('='));
-    let (_, value) = pairs.find(|(name, _)| *name == COOKIE)?;
+    let value = cookie(header, COOKIE)?;
     let mut secret = [0; 16];
     let length = Base64UrlUnpadded::decode(value, &mut secret).ok()?.len();
     (length == 16).then_some(secret)

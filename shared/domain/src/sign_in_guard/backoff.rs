@@ -83,7 +83,11 @@ impl Backoff {
         }
         let remembered = self.remembered(policy, now);
         let failures = (remembered.failures + 1).min(policy.highest());
-        let open_at = now.plus_millis(policy.wait_after(failures));
+        let open_at = match policy.wait_after(failures) {
+            // Not "from now on": a clock that is set back must not make a wait of nothing.
+            0 => Timestamp::default(),
+            wait => now.plus_millis(wait),
+        };
         (Decision::Allow, Self { failures, open_at, ..remembered })
     }
 
@@ -140,6 +144,13 @@ mod tests {
                 }
             })
             .collect()
+    }
+
+    #[test]
+    fn a_free_attempt_makes_nobody_wait_when_the_clock_is_set_back() {
+        let (decision, after) = Backoff::default().attempt(POLICY, at(7_000));
+        assert_eq!(decision, Decision::Allow);
+        assert_eq!(after.attempt(POLICY, at(0)).0, Decision::Allow);
     }
 
     #[test]

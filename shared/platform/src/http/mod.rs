@@ -6,9 +6,12 @@
 //! read in one piece, and answers are handed over as bytes.
 
 mod body;
+mod cookie;
 mod csv;
+mod export;
 mod instant;
 mod openapi;
+mod page;
 mod pump;
 mod ready;
 mod respond;
@@ -16,8 +19,11 @@ mod scope;
 mod serve;
 
 pub use body::{Json, RawBody, read_bounded};
+pub use cookie::cookie;
 pub use csv::csv_text;
+pub use export::{Export, Format, export};
 pub use instant::{LATEST_INSTANT, instant};
+pub use page::{Page, cursor, limit};
 pub use pump::{Pump, pipe, read as read_piece};
 pub use respond::{Reply, no_content, problem, stamp};
 pub use scope::{Query, Scope};

@@ -5,6 +5,7 @@
 //! | [`Caller`] | a person who signed in; a key gets 403 |
 //! | [`Allowed<S>`] | a person, or a key with the scope `S`, verified in D1 |
 //! | [`Fresh<S>`] | the same, in the role of this moment |
+//! | [`MemberWith<S>`](super::MemberWith), [`AdminWith<S>`](super::AdminWith) | the same, in at least this role |
 //! | [`Metered<S>`] | the same; the meter verifies the key in the call that reserves |
 //!
 //! `S` is one of [`needs`]: the scope stands in the handler's signature, and without it there is no tenant to work for.
@@ -29,12 +30,15 @@ use super::{
     caller::{Caller, Presented},
     role::standing_role,
 };
-use crate::Scope;
+use crate::{Scope, audit};
 
 /// What a handler needs of a key.
 pub trait Needs: Send + Sync + 'static {
     /// The scope.
     const SCOPE: KeyScope;
+
+    /// Whether a key without it is noted in the audit log. Not in chat: there the meter refuses, on the hot path.
+    const AUDITED: bool;
 }
 
 macro_rules! needs {
@@ -52,6 +56,7 @@ macro_rules! needs {
 
                 impl Needs for $full {
                     const SCOPE: Scope = Scope::full(Resource::$full);
+                    const AUDITED: bool = !matches!(Resource::$full, Resource::Chat);
                 }
 
                 #[doc = concat!("Reading: ", stringify!($full), ".")]
@@ -60,6 +65,7 @@ macro_rules! needs {
 
                 impl Needs for $read {
                     const SCOPE: Scope = Scope::read(Resource::$full);
+                    const AUDITED: bool = !matches!(Resource::$full, Resource::Chat);
                 }
             )*
         }
@@ -159,6 +165,10 @@ impl<S: Needs, T: Sync> FromRequestParts<T> for Allowed<S> {
             Presented::Key(token) => {
                 let (key, role) = api_key::look_up(&scope, &token).into_send().await?;
                 if !key.scopes.allow(S::SCOPE) {
+                    if S::AUDITED {
+                        let actor = Actor::ApiKey { id: key.id, user: key.user };
+                        audit::denied(&scope, key.tenant, actor, &format!("scope {}", S::SCOPE));
+                    }
                     return Err(Problem::scope_missing(S::SCOPE));
                 }
                 let (tenant, user, product) = (key.tenant, key.user, key.product);

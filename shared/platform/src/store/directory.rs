@@ -12,16 +12,19 @@ use worker::Env;
 
 use super::{
     accounts::{self, AccountRow},
+    data_keys,
     database::{Database, Statement, StoreError, binding, bound_shards, runs},
     teams::{self, StoredTeam},
 };
 use crate::Scope;
 
 /// Statements of this repository.
+#[rustfmt::skip] // one line a statement: whoever adds one changes no other line
 pub const STATEMENTS: &[Statement] = &[
     ACCOUNT_BY_EMAIL,
     DIRTY_HOURS,
     ALL_HOURS_DIRTY,
+    DATA_KEYS_BEHIND,
     ANY_TENANT,
     OUTBOX,
     MOVE_USER,
@@ -37,6 +40,7 @@ pub const STATEMENTS: &[Statement] = &[
     QUEUED_EVENT,
     EVENTS,
     REPLAY_EVENT,
+    MOVE_CONFIG,
 ];
 
 // A sign-in knows an address and nothing else: the directory on the first shard says whose it is.
@@ -58,6 +62,14 @@ const ALL_HOURS_DIRTY: Statement = Statement {
     name: "directory.all_hours_dirty",
     sql: "INSERT OR IGNORE INTO usage_dirty_hours (tenant_id, hour) \
           SELECT tenant_id, at / 3600000 * 3600000 FROM usage_events UNION SELECT tenant_id, hour FROM usage_hourly",
+};
+
+// A new master key is for every tenant of a shard: the job asks whose data keys are under an older one, from a place on.
+const DATA_KEYS_BEHIND: Statement = Statement {
+    name: "directory.data_keys_behind",
+    sql: "SELECT tenant_id, version, sealed FROM data_keys \
+          WHERE master_version < ?1 AND (tenant_id > ?2 OR (tenant_id = ?2 AND version > ?3)) \
+          ORDER BY tenant_id, version LIMIT ?4",
 };
 
 // Readiness is asked by nobody in particular: it wants to know whether the tables are there, and reads one row at most.
@@ -105,6 +117,58 @@ pub async fn all_hours_dirty(scope: &Scope, shard: Shard) -> Result<(), StoreErr
     Database::of(scope, shard)?.batch(&[(ALL_HOURS_DIRTY, Vec::new())]).await.map(drop)
 }
 
+/// A data key, sealed under an older master key.
+#[derive(Debug, Clone, Deserialize)]
+pub struct DataKeyBehind {
+    /// Whose.
+    pub tenant_id: String,
+    /// Which of the tenant's keys.
+    pub version: u32,
+    /// As it is stored.
+    pub sealed: String,
+}
+
+/// Data keys under master keys older than a version, at most `limit`, that come behind a place in the order of tenants.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn data_keys_behind(
+    scope: &Scope,
+    shard: Shard,
+    master_version: u32,
+    behind: Option<&DataKeyBehind>,
+    limit: u32,
+) -> Result<Vec<DataKeyBehind>, StoreError> {
+    let (tenant, version) = behind.map_or(("", 0), |key| (key.tenant_id.as_str(), key.version));
+    let params = [
+        JsValue::from_f64(f64::from(master_version)),
+        JsValue::from_str(tenant),
+        JsValue::from_f64(f64::from(version)),
+        JsValue::from_f64(f64::from(limit)),
+    ];
+    Database::of(scope, shard)?.all(DATA_KEYS_BEHIND, &params).await
+}
+
+/// Stores data keys of several tenants anew, each where it was read: `(as it was read, sealed under the newest)`. Answers how
+/// many were changed; those that somebody else has stored anew in the meantime are not.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn rewrap_data_keys(
+    scope: &Scope,
+    shard: Shard,
+    master_version: u32,
+    keys: &[(DataKeyBehind, String)],
+) -> Result<u64, StoreError> {
+    let write = |(key, sealed): &(DataKeyBehind, String)| {
+        let numbers = [key.version, master_version].map(|number| JsValue::from_f64(f64::from(number)));
+        let [version, master_version] = numbers;
+        (data_keys::REWRAP, vec![text(&key.tenant_id), version, text(&key.sealed), text(sealed), master_version])
+    };
+    let changed = Database::of(scope, shard)?.batch(&keys.iter().map(write).collect::<Vec<_>>()).await?;
+    Ok(changed.into_iter().sum())
+}
+
 /// Whose address this is.
 pub async fn account_by_email(scope: &Scope, email: &Email) -> Result<Option<AccountRow>, StoreError> {
     let database = Database::of(scope, Shard::FIRST)?;
@@ -147,6 +211,12 @@ const MOVE_IDENTITY: Statement = Statement {
     sql: "UPDATE identities SET tenant_id = ?2 WHERE tenant_id = ?1 AND user_id = ?3",
 };
 
+// Settings are the person's, and go along.
+const MOVE_CONFIG: Statement = Statement {
+    name: "directory.move_config",
+    sql: "UPDATE OR REPLACE user_configs SET tenant_id = ?2 WHERE tenant_id = ?1 AND user_id = ?3",
+};
+
 /// A statement with its parameters.
 type Write = (Statement, Vec<JsValue>);
 
@@ -174,7 +244,7 @@ struct Move {
 
 impl Move {
     /// Every session of the old tenant ends with it.
-    fn writes(self, now: Timestamp) -> [Write; 3] {
+    fn writes(self, now: Timestamp) -> [Write; 4] {
         let (user, from, to) = (text(&self.user), text(&self.from), text(&self.to));
         let home = self.home.map_or(JsValue::NULL, |home| text(&home));
         let row = vec![
@@ -190,7 +260,8 @@ impl Move {
         [
             (teams::END_SESSIONS, vec![from.clone(), user.clone(), int(now.as_millis())]),
             (MOVE_USER, row),
-            (MOVE_IDENTITY, vec![from, to, user]),
+            (MOVE_IDENTITY, vec![from.clone(), to.clone(), user.clone()]),
+            (MOVE_CONFIG, vec![from, to, user]),
         ]
     }
 }

@@ -9,8 +9,11 @@ mod accounts;
 mod api_keys;
 mod audit;
 pub mod billing;
+mod configs;
+mod data_keys;
 mod database;
 pub mod directory;
+pub mod idempotent_answers;
 mod mail_tokens;
 mod mails;
 mod sessions;
@@ -25,6 +28,8 @@ pub use api_keys::{
     session_stands, touch_api_key,
 };
 pub use audit::{AuditFilter, AuditRow, append_audit, audit_after, audit_head, audit_page};
+pub use configs::{ConfigRow, config, put_config};
+pub use data_keys::{add_data_key, data_keys};
 pub use database::{Param, Statement, StoreError, TenantDb, shards};
 pub use mail_tokens::{issue_mail_token, mail_token_holder, reset_password, verify_email};
 pub use mails::{mail_asked, mail_sent};
@@ -41,6 +46,9 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     api_keys::STATEMENTS,
     audit::STATEMENTS,
     billing::STATEMENTS,
+    data_keys::STATEMENTS,
+    configs::STATEMENTS,
+    idempotent_answers::STATEMENTS,
     mail_tokens::STATEMENTS,
     mails::STATEMENTS,
     sessions::STATEMENTS,

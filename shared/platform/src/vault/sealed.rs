@@ -60,6 +60,11 @@ impl Sealed {
     }
 }
 
+/// The version of the key that a ciphertext names; `None` when it is none of ours.
+pub(super) fn version_of(text: &str) -> Option<u32> {
+    Sealed::read(text).map(|sealed| sealed.version)
+}
+
 impl Key {
     /// Seals bytes. `None` when there are more than AES-GCM takes (64 GiB).
     pub(super) fn seal(&self, version: u32, nonce: Nonce, associated: &[u8], plain: &[u8]) -> Option<String> {

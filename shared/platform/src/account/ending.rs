@@ -1,11 +1,13 @@
 //! Ending sessions.
 
+use tollgate_api::Problem;
 use tollgate_domain::{
     catalogue::Product,
     id::{SessionId, TenantId, UserId},
     time::Timestamp,
 };
-use tollgate_platform::{Problem, Scope, identity::ACCESS_TOKEN_SECONDS, meter::MeterClient, store};
+
+use crate::{Scope, identity::ACCESS_TOKEN_SECONDS, meter::MeterClient, store};
 
 /// How long a meter refuses an ended session: the life of an access token, and a minute for one that is being signed now.
 const REFUSED_MS: i64 = (ACCESS_TOKEN_SECONDS + 60) * 1000;

@@ -1,4 +1,4 @@
-//! `POST /team/invites/accept`: here, because it answers new tokens.
+//! `POST /team/invites/accept`
 
 use http::StatusCode;
 use tollgate_api::{account::SignedInOut, team::AcceptIn};
@@ -7,11 +7,10 @@ use tollgate_platform::{
     Code, Problem, Scope,
     http::{Json, Reply},
     identity::MemberOf,
+    sign_in,
     store::{self, directory},
     team,
 };
-
-use crate::tokens;
 
 /// Joins the team that invited the caller's address. One belongs to one tenant: the caller must be alone in theirs, and
 /// moves. What that tenant has (usage, log, subscription) stays there and is theirs again when they leave the team; its
@@ -33,6 +32,7 @@ pub async fn accept(scope: Scope, member: MemberOf, Json(input): Json<AcceptIn>)
     let email = Email::parse(&row.email).map_err(|_| Problem::internal())?;
     let account = directory::account_by_email(&scope, &email).await?.ok_or_else(again)?;
     // A password that was reset in the meantime signs nobody in.
-    let signed_in = tokens::sign_in(&scope, tenant, member.user, &account.password_hash).await?.ok_or_else(again)?;
-    Ok(Reply::json(StatusCode::OK, &signed_in))
+    let opened = sign_in::open(&scope, tenant, member.user, &account.password_hash, None).await?.ok_or_else(again)?;
+    let tokens = sign_in::tokens_from_auth(&scope, &opened.refresh).await.map_err(|_| again())?;
+    Ok(Reply::json(StatusCode::OK, &opened.with(tokens)))
 }

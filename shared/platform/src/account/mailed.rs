@@ -1,11 +1,13 @@
 //! Mails of an account.
 
+use tollgate_api::Problem;
 use tollgate_domain::{
     id::{TenantId, UserId},
     mail::Letter,
 };
-use tollgate_platform::{
-    Problem, Scope,
+
+use crate::{
+    Scope,
     identity::{MailToken, MailTokenKind},
     log, mail, random, store,
 };

@@ -3,19 +3,16 @@
 use http::StatusCode;
 use serde::Deserialize;
 use tollgate_api::{audit::AuditOut, usage::PageOut};
-use tollgate_domain::time::Timestamp;
+use tollgate_domain::{page::NumberCursor, time::Timestamp};
 use tollgate_platform::{
-    Code, Problem, Scope,
-    http::{Query, Reply},
+    Problem, Scope,
+    http::{Query, Reply, cursor, limit},
     identity::AdminOf,
     log,
     store::{self, AuditFilter, AuditRow},
 };
 
-use crate::instants;
-
-/// The most rows of a page.
-const MAX_LIMIT: u32 = 100;
+use crate::span::span;
 
 /// Which entries, and how to page.
 #[derive(Debug, Deserialize)]
@@ -47,12 +44,9 @@ pub struct Asked {
     responses((status = 200, body = PageOut<AuditOut>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem)))]
 #[worker::send]
 pub async fn audit(scope: Scope, admin: AdminOf, Query(asked): Query<Asked>) -> Result<Reply, Problem> {
-    let limit = asked.limit.unwrap_or(20);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(Problem::new(Code::BadRequest, format!("limit must be 1 to {MAX_LIMIT}.")));
-    }
-    let (from, to) = instants::span(asked.from.as_deref(), asked.to.as_deref())?;
-    let before = asked.cursor.as_deref().map_or(Ok(u64::from(u32::MAX)), cursor)?;
+    let limit = limit(asked.limit)?;
+    let (from, to) = span(asked.from.as_deref(), asked.to.as_deref())?;
+    let before = cursor(asked.cursor.as_deref())?.map_or(u64::from(u32::MAX), |NumberCursor(seq)| u64::from(seq));
     let (action, actor) = (asked.action.as_deref(), asked.actor.as_deref());
     let filter = AuditFilter { before, from, to, action, actor, limit: limit + 1 };
     let mut rows = store::audit_page(&scope, admin.tenant, filter).await?;
@@ -63,11 +57,6 @@ pub async fn audit(scope: Scope, admin: AdminOf, Query(asked): Query<Asked>) -> 
     Ok(Reply::json(StatusCode::OK, &PageOut::<AuditOut> { data, next_cursor }))
 }
 
-fn cursor(text: &str) -> Result<u64, Problem> {
-    let number = text.parse::<u32>().ok().filter(|seq| *seq > 0 && seq.to_string() == text);
-    number.map(u64::from).ok_or_else(|| Problem::new(Code::BadRequest, "cursor is not the next_cursor of a page."))
-}
-
 /// A row as it is answered. One that cannot be read was not written by any release: `GET /audit/verify` tells of it.
 pub fn entry(scope: &Scope, row: AuditRow) -> Option<AuditOut> {
     match serde_json::from_str(&row.body) {
@@ -75,19 +64,6 @@ pub fn entry(scope: &Scope, row: AuditRow) -> Option<AuditOut> {
         Err(error) => {
             log::error("audit", &format!("entry {} cannot be read: {error}", row.seq), Some(scope));
             None
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::cursor;
-
-    #[test]
-    fn only_our_own_cursors_are_taken() {
-        assert_eq!(cursor("12"), Ok(12));
-        for text in ["", "0", "-1", "012", "+1", "1.0", "99999999999999999999", "1' OR 1=1"] {
-            assert!(cursor(text).is_err(), "{text}");
         }
     }
 }

@@ -4,7 +4,8 @@ use tollgate_domain::{
     audit::{Action, Actor, Outcome},
     id::{SessionId, TenantId, UserId},
 };
-use tollgate_platform::{Scope, audit};
+
+use crate::{Scope, audit};
 
 /// What a user did to an account: the user's own.
 pub async fn of_user(scope: &Scope, tenant: TenantId, user: UserId, action: Action) {

@@ -1,0 +1,5 @@
+//! What happens to an account, whichever function does it: its sessions end, its user is told, the log notes it.
+
+pub mod ending;
+pub mod mailed;
+pub mod noted;
