@@ -9,13 +9,13 @@ use tollgate_domain::{
 use tollgate_platform::{
     Code, Problem, Scope, audit, billing,
     http::{Json, Reply},
-    identity::{Fresh, needs::Billing},
+    identity::{OwnerWith, needs::Billing},
     stripe::Stripe,
 };
 
 use crate::{
     change,
-    choice::{Choice, owners_only},
+    choice::Choice,
     session::{self, Opened},
     shown::shown,
 };
@@ -32,7 +32,11 @@ use crate::{
     (status = 503, body = Problem, description = "`billing_not_configured`, or Stripe cannot be reached"),
 ))]
 #[worker::send]
-pub async fn checkout(scope: Scope, caller: Fresh<Billing>, Json(input): Json<CheckoutIn>) -> Result<Reply, Problem> {
+pub async fn checkout(
+    scope: Scope,
+    caller: OwnerWith<Billing>,
+    Json(input): Json<CheckoutIn>,
+) -> Result<Reply, Problem> {
     buy(&scope, &caller, &input).await
 }
 
@@ -43,12 +47,15 @@ pub async fn checkout(scope: Scope, caller: Fresh<Billing>, Json(input): Json<Ch
     (status = 422, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]
-pub async fn upgrade(scope: Scope, caller: Fresh<Billing>, Json(input): Json<CheckoutIn>) -> Result<Reply, Problem> {
+pub async fn upgrade(
+    scope: Scope,
+    caller: OwnerWith<Billing>,
+    Json(input): Json<CheckoutIn>,
+) -> Result<Reply, Problem> {
     buy(&scope, &caller, &input).await
 }
 
-async fn buy(scope: &Scope, caller: &Fresh<Billing>, input: &CheckoutIn) -> Result<Reply, Problem> {
-    owners_only(caller)?;
+async fn buy(scope: &Scope, caller: &OwnerWith<Billing>, input: &CheckoutIn) -> Result<Reply, Problem> {
     let (product, plan, interval, seats) = input.chosen(caller.product).ok_or_else(Problem::internal)?;
     let choice = Choice { plan, interval, seats };
     let stripe = Stripe::of(scope)?;
