@@ -6,7 +6,8 @@ import { withDatabase } from '../harness/database.mjs';
 import { assertProblem, chat, freshEmail, get, patch, post, register } from '../harness/http.mjs';
 import { waitForMails } from '../harness/outbox.mjs';
 import { withPlatform } from '../harness/platform.mjs';
-import { startStripe } from '../harness/stripe-front.mjs';
+import { pushCatalogue } from '../../tools/catalogue-push.mjs';
+import { cataloguePrices, startStripe } from '../harness/stripe-front.mjs';
 import { eventually, quota } from '../harness/usage.mjs';
 
 const stripe = await startStripe();
@@ -273,6 +274,14 @@ test('without a key the catalogue can be read and nothing can be bought', async 
   for (const [path, body] of [['/subscription/checkout', { plan: 'pro' }], ['/subscription/portal', {}]]) assertProblem(await post(plain, path, body, { token }), 503, 'billing_not_configured');
   assertProblem(await post(plain, '/webhooks/stripe', { id: 'evt_1' }), 503, 'billing_not_configured');
   assertProblem(await get(plain, '/admin/stripe-events'), 404);
+});
+
+test('the catalogue is pushed once: what is there stays, and a price that was sold is never changed', async () => {
+  const prices = await cataloguePrices(platform);
+  const options = { key: stripe.env.STRIPE_SECRET_KEY, base: stripe.url };
+  const { made, kept } = await pushCatalogue(prices, options);
+  assert.deepEqual([made, kept.length], [[], prices.length]);
+  await assert.rejects(pushCatalogue([{ ...prices[0], unit_amount: 1 }], options), /the catalogue at 1 usd/);
 });
 
 test('nothing panicked', () => platform.assertNoPanic());
