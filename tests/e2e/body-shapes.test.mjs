@@ -42,6 +42,10 @@ const ROUTES = {
   'PATCH /team/members/{user_id}': () => ({ role: 'owner' }),
   'POST /team/invites': () => ({ email: freshEmail(), role: 'member' }),
   'POST /team/invites/accept': () => ({ token: 'tgi_x' }),
+  'PATCH /subscription': () => ({ product: 'agent', plan: 'pro', interval: 'month', seats: 1 }),
+  'POST /subscription/checkout': () => ({ product: 'agent', plan: 'pro', interval: 'month', seats: 1 }),
+  'POST /user/upgrade-subscription': () => ({ product: 'agent', plan: 'pro', interval: 'month', seats: 1 }),
+  'POST /subscription/portal': () => ({ return_url: '/' }),
   'POST /v1/chat/completions': () => ({
     model: 'openai/gpt-x', max_tokens: 10, max_completion_tokens: 10, temperature: 1, top_p: 1, n: 1, stop: ['END'], stream: false, stream_options: { include_usage: true },
     messages: [
@@ -55,7 +59,7 @@ const ROUTES = {
   }),
 };
 /** What is said of a field of another type, and of which type it is; a string where nothing stands here. */
-const OTHER_TYPES = { scopes: ['must be an array', Array.isArray], overlap_seconds: ['must be an integer in its range, not below 0', Number.isInteger] };
+const OTHER_TYPES = { scopes: ['must be an array', Array.isArray], overlap_seconds: ['must be an integer in its range, not below 0', Number.isInteger], seats: ['must be an integer in its range, not below 0', Number.isInteger] };
 const said = (field) => OTHER_TYPES[field]?.[0] ?? 'must be a string';
 const fits = (field, value) => (OTHER_TYPES[field]?.[1] ?? ((it) => typeof it === 'string'))(value);
 /** Settings are of the client's own making: any value stands there. */

@@ -7,6 +7,7 @@ import { assertProblem, bearer, call, chat, freshEmail, get, register } from '..
 import { withDatabase } from '../harness/database.mjs';
 import { subscribe } from '../harness/meters.mjs';
 import { withPlatform } from '../harness/platform.mjs';
+import { startStripe } from '../harness/stripe-front.mjs';
 import { eventually } from '../harness/usage.mjs';
 
 const document = JSON.parse(readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8'));
@@ -54,6 +55,18 @@ const OPERATIONS = {
   'POST /user/api-keys': { own: true, body: { name: 'mine', scopes: ['chat'] }, status: 201 },
   'DELETE /user/api-keys/{id}': { of: async (owner) => `/user/api-keys/${await apiKey(owner)}` },
   'POST /user/api-keys/{id}/rotate': { of: async (owner) => `/user/api-keys/${await apiKey(owner)}/rotate`, body: {} },
+  'GET /subscription/plans': { open: true },
+  'GET /subscription': { own: true },
+  // Their plan was given to them, not bought.
+  'PATCH /subscription': { own: true, body: { seats: 3 }, status: 422 },
+  'POST /subscription/checkout': { own: true, body: { plan: 'pro' }, status: 409 },
+  'POST /user/upgrade-subscription': { own: true, body: { product: 'chat', plan: 'pro' } },
+  'POST /subscription/portal': { own: true, body: {} },
+  'GET /subscription/invoices': { own: true },
+  // Stripe's and the operator's: no tenant's token opens them.
+  'POST /webhooks/stripe': { open: true, body: {}, status: 400 },
+  'GET /admin/stripe-events': { own: true, status: 401 },
+  'POST /admin/stripe-events/{id}/replay': { own: true, path: '/admin/stripe-events/evt_1/replay', status: 401 },
   'GET /audit': { own: true },
   'GET /audit/export': { own: true },
   'GET /audit/verify': { own: true },
@@ -105,7 +118,9 @@ const invitation = async (owner) => (await call(platform, 'POST', '/team/invites
 /** Parameters that could name somebody else's object, where an operation takes them. */
 const FOREIGN_PARAMETERS = { user_id: (victim) => victim.user.id, cursor: (victim) => victim.cursor };
 
-const platform = await withPlatform();
+const stripe = await startStripe();
+const platform = await withPlatform({ env: { ...stripe.env, OPERATOR_TOKEN: 'op_0123456789abcdef0123456789' } });
+await stripe.pushCatalogue(platform);
 
 /** Two tenants whose data look alike: the same names, the same plan, the same requests. */
 const accounts = [await register(platform, { name: 'Ada' }), await register(platform, { name: 'Ada' })];

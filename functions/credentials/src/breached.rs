@@ -35,7 +35,8 @@ async fn range(scope: &Scope, base: &str, prefix: &str) -> Result<String, String
     // Padding hides how long the answer is from who sees the line.
     let headers = [("add-padding", "true"), ("user-agent", "tollgate")];
     let url = format!("{base}/range/{prefix}");
-    let answer = outgoing::get(scope, &url, headers, TIMEOUT_MS).await.map_err(|error| error.to_string())?;
+    let answer =
+        outgoing::send(scope, "GET", &url, headers, None, TIMEOUT_MS).await.map_err(|error| error.to_string())?;
     if answer.status() != 200 {
         return Err(format!("status {}", answer.status()));
     }

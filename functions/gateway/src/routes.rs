@@ -23,22 +23,26 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     ("admin", "USAGE"),
     ("audit", "AUDIT"),
     ("auth", "AUTH"),
-    ("privacy", "PRIVACY"),
+    ("subscription", "BILLING"),
     ("team", "TEAM"),
     ("usage", "USAGE"),
     ("user", "USER"),
     ("v1", "CHAT"),
+    ("webhooks", "STRIPE_WEBHOOK"),
 ];
 
 /// The first two segments of paths that another function answers than the one that has the first.
 #[rustfmt::skip] // one line each: whoever adds one changes no other line
 const WITHIN: &[(&str, &str)] = &[
+    ("admin/stripe-events", "STRIPE_WEBHOOK"),
     ("auth/identities", "OAUTH"),
     ("auth/oauth", "OAUTH"),
     ("auth/password", "CREDENTIALS"),
     ("auth/sso", "SSO"),
     ("auth/totp", "CREDENTIALS"),
     ("team/sso", "SSO"),
+    ("user/export", "PRIVACY"),
+    ("user/upgrade-subscription", "BILLING"),
 ];
 
 /// The binding of every function, once: some answer several first segments.
@@ -56,7 +60,7 @@ pub fn target(path: &str) -> Option<Target<'_>> {
         "/__dev/cron" => return Some(Target::Dev("CRON")),
         "/__dev/outbox" => return Some(Target::Dev("NOTIFY")),
         // Whoever deletes an account, or exports it, needs more of the platform than the rest of `/user`.
-        "/user" | "/user/export" => return Some(Target::Function("PRIVACY")),
+        "/user" => return Some(Target::Function("PRIVACY")),
         "/openapi.json" | "/api/docs" => return Some(Target::Assets),
         _ => {}
     }
@@ -101,6 +105,10 @@ mod tests {
         assert_eq!(target("/team/sso"), Some(Target::Function("SSO")));
         assert_eq!(target("/user"), Some(Target::Function("PRIVACY")));
         assert_eq!(target("/user/profile"), Some(Target::Function("USER")));
+        assert_eq!(target("/user/upgrade-subscription"), Some(Target::Function("BILLING")));
+        assert_eq!(target("/subscription"), Some(Target::Function("BILLING")));
+        assert_eq!(target("/webhooks/stripe"), Some(Target::Function("STRIPE_WEBHOOK")));
+        assert_eq!(target("/admin/stripe-events/evt_1/replay"), Some(Target::Function("STRIPE_WEBHOOK")));
         assert_eq!(target("/health"), Some(Target::Health));
         assert_eq!(target("/api/docs/rapidoc-min.js"), Some(Target::Assets));
         assert_eq!(target("/__dev/cost/req_1"), Some(Target::Cost("req_1")));

@@ -25,6 +25,7 @@
 //! | [`shards`] | which database a new tenant is placed in, and changes of two databases |
 //! | [`sign_in_guard`] | who may try a password, and how long the others wait |
 //! | [`totp`] | second factor: one-time passwords, recovery codes |
+//! | [`stripe_api`] | speaking with Stripe: bodies, retries, events |
 //! | [`page`] | how many rows of a list, and where the page before ended |
 //! | [`secret_hash`] | how secrets of our own making are stored |
 
@@ -45,6 +46,7 @@ pub mod pool;
 pub mod secret_hash;
 pub mod shards;
 pub mod sign_in_guard;
+pub mod stripe_api;
 pub mod stripe_signature;
 pub mod subscription;
 pub mod team;

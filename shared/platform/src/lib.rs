@@ -19,6 +19,7 @@
 //! | [`audit`] | writing the audit log |
 //! | [`mail`] | asking for a mail |
 //! | [`deletion`] | deleting a user, step by step |
+//! | [`stripe`], [`billing`] | Stripe's API; what is bought, converging on what Stripe says |
 //! | [`team`] | changing who is in a team, as what |
 //! | [`once`] | `Idempotency-Key` on calls that change the database |
 //! | [`outgoing`] | HTTP to other parties |
@@ -30,6 +31,7 @@
 
 pub mod account;
 pub mod audit;
+pub mod billing;
 pub mod clock;
 pub mod cost;
 pub mod credentials;
@@ -51,6 +53,7 @@ pub mod settings;
 pub mod sign_in;
 pub mod signature;
 pub mod store;
+pub mod stripe;
 pub mod team;
 pub mod vault;
 

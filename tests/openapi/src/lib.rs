@@ -30,6 +30,8 @@ pub fn functions() -> Vec<(&'static str, Routes, Document)> {
         ("oauth", tollgate_oauth::ROUTES, tollgate_oauth::Docs::openapi()),
         ("sso", tollgate_sso::ROUTES, tollgate_sso::Docs::openapi()),
         ("privacy", tollgate_privacy::ROUTES, tollgate_privacy::Docs::openapi()),
+        ("billing", tollgate_billing::ROUTES, tollgate_billing::Docs::openapi()),
+        ("stripe-webhook", tollgate_stripe_webhook::ROUTES, tollgate_stripe_webhook::Docs::openapi()),
     ]
 }
 
@@ -46,6 +48,7 @@ pub fn functions() -> Vec<(&'static str, Routes, Document)> {
         (name = "accounts", description = "Registration, sign-in, profile, trial"),
         (name = "chat", description = "OpenAI-compatible chat"),
         (name = "usage", description = "Quotas and usage logs"),
+        (name = "billing", description = "Plans, checkouts, the subscription, invoices"),
         (name = "audit", description = "Who did what, to what, from where"),
         (name = "team", description = "Members, roles, invitations"),
         (name = "health", description = "Is it alive"),
@@ -61,6 +64,8 @@ impl Modify for Bearer {
     fn modify(&self, document: &mut Document) {
         let components = document.components.get_or_insert_with(Default::default);
         components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        // The setting OPERATOR_TOKEN of whoever runs the installation.
+        components.add_security_scheme("operator", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
         document.servers = Some(vec![Server::new("/")]);
     }
 }

@@ -10,8 +10,10 @@ use crate::{
 };
 
 /// Tables without a `tenant_id`, each with its reason.
-const NOBODYS_TABLES: &[(&str, &str)] =
-    &[("sign_in_flows", "whoever begins a sign-in is nobody yet: the browser's secret is the key to the row")];
+const NOBODYS_TABLES: &[(&str, &str)] = &[
+    ("sign_in_flows", "whoever begins a sign-in is nobody yet: the browser's secret is the key to the row"),
+    ("stripe_events", "stored before it is known whose event it is; holds ids of Stripe's and no data of a tenant"),
+];
 
 /// The most parameters D1 binds: <https://developers.cloudflare.com/d1/platform/limits/>.
 const MOST_PARAMETERS: usize = 100;

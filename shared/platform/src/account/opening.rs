@@ -78,7 +78,7 @@ pub async fn open(scope: &Scope, person: &NewPerson<'_>) -> Result<(TenantId, Us
         plan: entitlement.plan,
         trial: match entitlement.terms {
             Terms::Trial(trial) => Some(trial),
-            Terms::Monthly { .. } => None,
+            Terms::Monthly { .. } | Terms::Ended { .. } => None,
         },
         now,
     };

@@ -8,6 +8,7 @@
 mod accounts;
 mod api_keys;
 mod audit;
+pub mod billing;
 mod configs;
 mod data_keys;
 mod database;
@@ -60,6 +61,7 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     accounts::STATEMENTS,
     api_keys::STATEMENTS,
     audit::STATEMENTS,
+    billing::STATEMENTS,
     data_keys::STATEMENTS,
     configs::STATEMENTS,
     idempotent_answers::STATEMENTS,
