@@ -97,6 +97,24 @@ pub const STATEMENTS: &[Statement] = &[
     T_TEAM_CHANGES,
     T_AUDIT,
     T_ARRIVALS,
+    LINKS,
+    M_PROVIDER_IDENTITIES,
+    T_PROVIDER_IDENTITIES,
+    SECOND_FACTOR,
+    M_SECOND_FACTORS,
+    T_SECOND_FACTORS,
+    T_DATA_KEYS,
+    M_SIGN_IN_CODES,
+    T_SIGN_IN_CODES,
+    T_SINGLE_SIGN_ON,
+    T_SIGN_ON_DOMAINS,
+    M_IDEMPOTENT_ANSWERS,
+    T_IDEMPOTENT_ANSWERS,
+    T_BILLING_CUSTOMERS,
+    M_BILLING,
+    T_BILLING_STATES,
+    T_BILLING_CHANGES,
+    T_BILLING_CHECKOUTS,
     COUNT_MEMBER,
     COUNT_TENANT,
     FORGET_MAILS,
@@ -163,7 +181,8 @@ const SUBSCRIPTIONS: Statement = Statement {
     name: "personal.subscriptions",
     sql: "SELECT b.product AS key, 0 AS number, json_object('tenant_id', b.tenant_id, 'product', b.product, 'plan', \
           b.plan, 'version', b.version, 'anchor_at', b.anchor_at, 'trial_started_at', b.trial_started_at, 'trial_ends_at', \
-          b.trial_ends_at, 'limits', b.limits, 'seats', b.seats) AS row FROM subscriptions b WHERE b.tenant_id = ?1 AND \
+          b.trial_ends_at, 'limits', b.limits, 'seats', b.seats, \
+          'plan_version', b.plan_version, 'ended_at', b.ended_at, 'billing_status', b.billing_status) AS row FROM subscriptions b WHERE b.tenant_id = ?1 AND \
           b.user_id = ?2 AND (b.product, 0) > (?3, ?4) ORDER BY b.product LIMIT ?5",
 };
 const EVENTS: Statement = Statement {
@@ -265,13 +284,68 @@ const T_TEAM_CHANGES: Statement =
 const T_AUDIT: Statement = Statement { name: "personal.tenant_audit", sql: "DELETE FROM audit WHERE tenant_id = ?1" };
 const T_ARRIVALS: Statement =
     Statement { name: "personal.tenant_arrivals", sql: "DELETE FROM arrivals WHERE tenant_id = ?1" };
+const LINKS: Statement = Statement {
+    name: "personal.provider_identities",
+    sql: "SELECT p.identity_id AS key, 0 AS number, json_object('identity_id', p.identity_id, 'realm', p.realm, 'issuer', p.issuer, 'subject', p.subject, 'email', p.email, 'linked_at', p.linked_at) AS row FROM provider_identities p WHERE p.tenant_id = ?1 AND p.user_id = ?2 AND (p.identity_id, 0) > (?3, ?4) ORDER BY p.identity_id LIMIT ?5",
+};
+const M_PROVIDER_IDENTITIES: Statement = Statement {
+    name: "personal.member_provider_identities",
+    sql: "DELETE FROM provider_identities WHERE tenant_id = ?1 AND user_id = ?2",
+};
+const T_PROVIDER_IDENTITIES: Statement = Statement {
+    name: "personal.tenant_provider_identities",
+    sql: "DELETE FROM provider_identities WHERE tenant_id = ?1",
+};
+const SECOND_FACTOR: Statement = Statement {
+    name: "personal.second_factors",
+    sql: "SELECT f.user_id AS key, 0 AS number, json_object('enrolled_at', f.enrolled_at, 'confirmed_at', f.confirmed_at) AS row FROM second_factors f WHERE f.tenant_id = ?1 AND f.user_id = ?2 AND (f.user_id, 0) > (?3, ?4) ORDER BY f.user_id LIMIT ?5",
+};
+const M_SECOND_FACTORS: Statement = Statement {
+    name: "personal.member_second_factors",
+    sql: "DELETE FROM second_factors WHERE tenant_id = ?1 AND user_id = ?2",
+};
+const T_SECOND_FACTORS: Statement =
+    Statement { name: "personal.tenant_second_factors", sql: "DELETE FROM second_factors WHERE tenant_id = ?1" };
+const T_DATA_KEYS: Statement =
+    Statement { name: "personal.tenant_data_keys", sql: "DELETE FROM data_keys WHERE tenant_id = ?1" };
+const M_SIGN_IN_CODES: Statement = Statement {
+    name: "personal.member_sign_in_codes",
+    sql: "DELETE FROM sign_in_codes WHERE tenant_id = ?1 AND user_id = ?2",
+};
+const T_SIGN_IN_CODES: Statement =
+    Statement { name: "personal.tenant_sign_in_codes", sql: "DELETE FROM sign_in_codes WHERE tenant_id = ?1" };
+const T_SINGLE_SIGN_ON: Statement =
+    Statement { name: "personal.tenant_single_sign_on", sql: "DELETE FROM single_sign_on WHERE tenant_id = ?1" };
+const T_SIGN_ON_DOMAINS: Statement =
+    Statement { name: "personal.tenant_sign_on_domains", sql: "DELETE FROM sign_on_domains WHERE tenant_id = ?1" };
+const M_IDEMPOTENT_ANSWERS: Statement = Statement {
+    name: "personal.member_idempotent_answers",
+    sql: "DELETE FROM idempotent_answers WHERE tenant_id = ?1 AND user_id = ?2",
+};
+const T_IDEMPOTENT_ANSWERS: Statement = Statement {
+    name: "personal.tenant_idempotent_answers",
+    sql: "DELETE FROM idempotent_answers WHERE tenant_id = ?1",
+};
+const T_BILLING_CUSTOMERS: Statement =
+    Statement { name: "personal.tenant_billing_customers", sql: "DELETE FROM billing_customers WHERE tenant_id = ?1" };
+// What is bought goes on in another owner's name.
+const M_BILLING: Statement = Statement {
+    name: "personal.member_billing",
+    sql: "UPDATE billing_states SET user_id = coalesce((SELECT min(u.user_id) FROM users u WHERE u.tenant_id = ?1 AND u.role = 'owner' AND u.user_id <> ?2), ?3) WHERE tenant_id = ?1 AND user_id = ?2",
+};
+const T_BILLING_STATES: Statement =
+    Statement { name: "personal.tenant_billing_states", sql: "DELETE FROM billing_states WHERE tenant_id = ?1" };
+const T_BILLING_CHANGES: Statement =
+    Statement { name: "personal.tenant_billing_changes", sql: "DELETE FROM billing_changes WHERE tenant_id = ?1" };
+const T_BILLING_CHECKOUTS: Statement =
+    Statement { name: "personal.tenant_billing_checkouts", sql: "DELETE FROM billing_checkouts WHERE tenant_id = ?1" };
 const COUNT_MEMBER: Statement = Statement {
     name: "personal.count_member",
     sql: "SELECT json_object('sessions', (SELECT count(*) FROM sessions c WHERE c.tenant_id = ?1 AND c.user_id = ?2), \
           'api_keys', (SELECT count(*) FROM api_keys c WHERE c.tenant_id = ?1 AND c.user_id = ?2), 'mail_tokens', (SELECT \
           count(*) FROM mail_tokens c WHERE c.tenant_id = ?1 AND c.user_id = ?2), 'user_configs', (SELECT count(*) FROM \
           user_configs c WHERE c.tenant_id = ?1 AND c.user_id = ?2), 'subscriptions', (SELECT count(*) FROM subscriptions \
-          c WHERE c.tenant_id = ?1 AND c.user_id = ?2), 'usage_events', (SELECT count(*) FROM usage_events c WHERE \
+          c WHERE c.tenant_id = ?1 AND c.user_id = ?2), 'second_factors', (SELECT count(*) FROM second_factors c WHERE c.tenant_id = ?1 AND c.user_id = ?2), 'provider_identities', (SELECT count(*) FROM provider_identities c WHERE c.tenant_id = ?1 AND c.user_id = ?2), 'usage_events', (SELECT count(*) FROM usage_events c WHERE \
           c.tenant_id = ?1 AND c.user_id = ?2), 'usage_hourly', (SELECT count(*) FROM usage_hourly c WHERE c.tenant_id = \
           ?1 AND c.user_id = ?2), 'quota_marks', (SELECT count(*) FROM quota_marks c WHERE c.tenant_id = ?1 AND c.user_id \
           = ?2), 'invitations', (SELECT count(*) FROM invitations c WHERE c.tenant_id = ?1 AND (c.invited_by = ?2 OR \
@@ -283,7 +357,7 @@ const COUNT_TENANT: Statement = Statement {
           count(*) FROM sessions c WHERE c.tenant_id = ?1), 'api_keys', (SELECT count(*) FROM api_keys c WHERE c.tenant_id \
           = ?1), 'mail_tokens', (SELECT count(*) FROM mail_tokens c WHERE c.tenant_id = ?1), 'user_configs', (SELECT \
           count(*) FROM user_configs c WHERE c.tenant_id = ?1), 'subscriptions', (SELECT count(*) FROM subscriptions c \
-          WHERE c.tenant_id = ?1), 'usage_events', (SELECT count(*) FROM usage_events c WHERE c.tenant_id = ?1), \
+          WHERE c.tenant_id = ?1), 'second_factors', (SELECT count(*) FROM second_factors c WHERE c.tenant_id = ?1), 'provider_identities', (SELECT count(*) FROM provider_identities c WHERE c.tenant_id = ?1), 'usage_events', (SELECT count(*) FROM usage_events c WHERE c.tenant_id = ?1), \
           'usage_hourly', (SELECT count(*) FROM usage_hourly c WHERE c.tenant_id = ?1), 'usage_dirty_hours', (SELECT \
           count(*) FROM usage_dirty_hours c WHERE c.tenant_id = ?1), 'quota_marks', (SELECT count(*) FROM quota_marks c \
           WHERE c.tenant_id = ?1), 'mails', (SELECT count(*) FROM mails c WHERE c.tenant_id = ?1), 'invitations', (SELECT \
@@ -491,6 +565,9 @@ pub const TABLES: &[Personal] = &[
                 "trial_ends_at",
                 "limits",
                 "seats",
+                "plan_version",
+                "ended_at",
+                "billing_status",
             ],
             withheld: &[("user_id", "the user's own id")],
         },
@@ -587,6 +664,114 @@ pub const TABLES: &[Personal] = &[
         member: &[],
         note: "The team's log is append-only and stays: ids in it lead to nobody.",
         tenant: Some(T_AUDIT),
+    },
+    Personal {
+        table: "provider_identities",
+        shown: Shown::Rows {
+            statement: LINKS,
+            of: Of::User,
+            columns: &["identity_id", "realm", "issuer", "subject", "email", "linked_at"],
+            withheld: &[("tenant_id", "the tenant's id, which stands elsewhere"), ("user_id", "the user's own id")],
+        },
+        member: &[M_PROVIDER_IDENTITIES],
+        note: "",
+        tenant: Some(T_PROVIDER_IDENTITIES),
+    },
+    Personal {
+        table: "second_factors",
+        shown: Shown::Rows {
+            statement: SECOND_FACTOR,
+            of: Of::User,
+            columns: &["enrolled_at", "confirmed_at"],
+            withheld: &[
+                ("tenant_id", "the tenant's id, which stands elsewhere"),
+                ("user_id", "the user's own id"),
+                ("secret", "a secret"),
+                ("sealed_for", "names the key of the secret"),
+                ("last_step", "when a code was used last, for the check alone"),
+                ("recovery_codes", "secrets"),
+            ],
+        },
+        member: &[M_SECOND_FACTORS],
+        note: "",
+        tenant: Some(T_SECOND_FACTORS),
+    },
+    Personal {
+        table: "data_keys",
+        shown: Shown::Nothing("keys that seal the tenant's secrets, about nobody"),
+        member: &[],
+        note: "About nobody.",
+        tenant: Some(T_DATA_KEYS),
+    },
+    Personal {
+        table: "sign_in_flows",
+        shown: Shown::Nothing("whoever begins a sign-in is nobody yet"),
+        member: &[],
+        note: "Nobody's, and gone within minutes.",
+        tenant: None,
+    },
+    Personal {
+        table: "sign_in_codes",
+        shown: Shown::Nothing("a secret, good for a minute"),
+        member: &[M_SIGN_IN_CODES],
+        note: "",
+        tenant: Some(T_SIGN_IN_CODES),
+    },
+    Personal {
+        table: "single_sign_on",
+        shown: Shown::Nothing("the team's settings, about nobody"),
+        member: &[],
+        note: "The team's.",
+        tenant: Some(T_SINGLE_SIGN_ON),
+    },
+    Personal {
+        table: "sign_on_domains",
+        shown: Shown::Nothing("the team's settings, about nobody"),
+        member: &[],
+        note: "The team's.",
+        tenant: Some(T_SIGN_ON_DOMAINS),
+    },
+    Personal {
+        table: "idempotent_answers",
+        shown: Shown::Nothing("copies of answers, sealed, for a day"),
+        member: &[M_IDEMPOTENT_ANSWERS],
+        note: "",
+        tenant: Some(T_IDEMPOTENT_ANSWERS),
+    },
+    Personal {
+        table: "billing_customers",
+        shown: Shown::Nothing("the tenant's number at Stripe, about nobody"),
+        member: &[],
+        note: "The tenant's.",
+        tenant: Some(T_BILLING_CUSTOMERS),
+    },
+    Personal {
+        table: "billing_states",
+        shown: Shown::Nothing("what stands in subscriptions, as it is worked with"),
+        member: &[M_BILLING],
+        note: "",
+        tenant: Some(T_BILLING_STATES),
+    },
+    Personal {
+        table: "billing_changes",
+        shown: Shown::Nothing("numbers and instants, about nobody"),
+        member: &[],
+        note: "About nobody.",
+        tenant: Some(T_BILLING_CHANGES),
+    },
+    Personal {
+        table: "billing_checkouts",
+        shown: Shown::Nothing("a checkout that is open, about nobody"),
+        member: &[],
+        note: "The tenant's.",
+        tenant: Some(T_BILLING_CHECKOUTS),
+    },
+    Personal {
+        table: "stripe_events",
+        shown: Shown::Nothing("numbers of Stripe's, about nobody here"),
+        member: &[],
+        note: "About nobody.",
+        tenant: None,
     },
     Personal {
         table: "deletions",
