@@ -71,8 +71,6 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     second_factors::STATEMENTS,
     provider_identities::STATEMENTS,
     deletions::STATEMENTS,
-    mail_tokens::STATEMENTS,
-    mails::STATEMENTS,
     personal::STATEMENTS,
     sessions::STATEMENTS,
     single_sign_on::STATEMENTS,
