@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { auditEntries } from '../harness/audit-rows.mjs';
 import { withDatabase } from '../harness/database.mjs';
-import { assertProblem, chat, freshEmail, get, patch, post, register } from '../harness/http.mjs';
+import { assertProblem, call, chat, freshEmail, get, patch, post, register } from '../harness/http.mjs';
 import { waitForMails } from '../harness/outbox.mjs';
 import { withPlatform } from '../harness/platform.mjs';
 import { pushCatalogue } from '../../tools/catalogue-push.mjs';
@@ -285,6 +285,22 @@ test('the catalogue is pushed once: what is there stays, and a price that was so
   const { made, kept } = await pushCatalogue(prices, options);
   assert.deepEqual([made, kept.length], [[], prices.length]);
   await assert.rejects(pushCatalogue([{ ...prices[0], unit_amount: 1 }], options), /the catalogue at 1 usd/);
+});
+
+test('who deletes the account is billed no more', async () => {
+  const bob = await register(platform);
+  const { data } = await checkout(bob, { plan: 'pro' });
+  await stripe.pay(data.checkout_url);
+  await stripe.deliverAll(platform);
+  await becomes(bob, 'pro is active', ({ plan }) => plan === 'pro');
+  assert.equal((await customersOf(bob)).length, 1);
+  const deleted = await call(platform, 'DELETE', '/user', { token: bob.access_token, body: { password: bob.password } });
+  assert.equal(deleted.status, 202, deleted.text);
+  // The function that takes the wish knows no Stripe; the job does.
+  await eventually('the customer is gone at Stripe', async () => {
+    assert.equal((await cron('delete_users')).status, 200);
+    return (await customersOf(bob)).length === 0;
+  }, 20_000);
 });
 
 test('nothing panicked', () => platform.assertNoPanic());

@@ -2,7 +2,7 @@
 
 use tollgate_platform::{
     Problem, Scope,
-    deletion::{self, Progress},
+    deletion::{self, BilledByStripe, Progress},
     log,
     store::{self, StoreError, directory},
 };
@@ -25,7 +25,7 @@ pub async fn run(scope: &Scope) -> Result<(u32, bool), StoreError> {
         let open = directory::open_deletions(scope, shard, now.plus_millis(1), AT_ONCE).await?;
         more |= open.len() == AT_ONCE as usize;
         for one in open {
-            match deletion::run(scope, one.tenant_id, one.deletion_id, None).await {
+            match deletion::run(scope, one.tenant_id, one.deletion_id, None, &BilledByStripe).await {
                 Ok(Progress::Done) => done += 1,
                 Ok(Progress::Waiting) => more = true,
                 Err(Problem { detail, .. }) => {

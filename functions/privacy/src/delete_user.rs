@@ -11,7 +11,8 @@ use tollgate_domain::{
     deletion::{State, subject},
 };
 use tollgate_platform::{
-    Code, Problem, Scope, audit, deletion,
+    Code, Problem, Scope, audit,
+    deletion::{self, BilledElsewhere},
     http::{Json, Reply},
     identity::{MemberOf, actor},
     log, store,
@@ -49,12 +50,12 @@ pub async fn delete(scope: Scope, member: MemberOf, Json(input): Json<DeleteUser
     let (tenant, user) = (member.tenant, member.user);
     let id = deletion::request(&scope, &member).await?;
     // The address is free with the answer, unless something is away just now; then the schedule does it.
-    if let Err(problem) = deletion::run(&scope, tenant, id, Some(State::Unlisted)).await {
+    if let Err(problem) = deletion::run(&scope, tenant, id, Some(State::Unlisted), &BilledElsewhere).await {
         log::warn("delete_user", &format!("{id} goes on by schedule: {}", problem.detail), Some(&scope));
     }
     let worker = scope.clone();
     scope.wait_until(async move {
-        if let Err(problem) = deletion::run(&worker, tenant, id, None).await {
+        if let Err(problem) = deletion::run(&worker, tenant, id, None, &BilledElsewhere).await {
             log::warn("delete_user", &format!("{id} goes on by schedule: {}", problem.detail), Some(&worker));
         }
     });

@@ -17,12 +17,13 @@ use tollgate_domain::{
 use crate::{
     Scope,
     account::ending,
-    audit,
+    audit, billing,
     identity::{Caller, actor, api_key},
     log,
     meter::{MeterClient, Owner, PoolClient, PoolReply, PoolRequest},
     random,
     store::{self, Deletion, NewDeletion, StoreError, directory, personal},
+    stripe::Stripe,
     team,
 };
 
@@ -89,11 +90,47 @@ pub async fn request(scope: &Scope, caller: &Caller) -> Result<DeletionId, Probl
     Err(Problem::dependency("database"))
 }
 
+/// Where a deletion is driven from: who may speak to whoever bills.
+#[expect(async_fn_in_trait, reason = "workers have one thread: nothing asks for Send")]
+pub trait Biller {
+    /// Ends what a tenant is billed for; `false` when that is for somebody else to do.
+    async fn end(&self, scope: &Scope, tenant: TenantId) -> Result<bool, Problem>;
+}
+
+/// A function that knows no Stripe: a tenant that is billed waits for the job that does.
+#[derive(Debug, Clone, Copy)]
+pub struct BilledElsewhere;
+
+impl Biller for BilledElsewhere {
+    async fn end(&self, scope: &Scope, tenant: TenantId) -> Result<bool, Problem> {
+        Ok(billing::known_customer(scope, tenant).await?.is_none())
+    }
+}
+
+/// Stripe: deleting the customer cancels its subscriptions at once, and removes what Stripe has of the person.
+#[derive(Debug, Clone, Copy)]
+pub struct BilledByStripe;
+
+impl Biller for BilledByStripe {
+    async fn end(&self, scope: &Scope, tenant: TenantId) -> Result<bool, Problem> {
+        if let Some(customer) = billing::known_customer(scope, tenant).await? {
+            Stripe::of(scope)?.delete(&format!("/v1/customers/{customer}")).await?;
+        }
+        Ok(true)
+    }
+}
+
 /// Does one step after the other, until the deletion is done or waits.
 ///
 /// # Errors
 /// 503 when something cannot be reached: the next run begins with the step that failed.
-pub async fn run(scope: &Scope, tenant: TenantId, id: DeletionId, until: Option<State>) -> Result<Progress, Problem> {
+pub async fn run(
+    scope: &Scope,
+    tenant: TenantId,
+    id: DeletionId,
+    until: Option<State>,
+    biller: &impl Biller,
+) -> Result<Progress, Problem> {
     let mut followers = Vec::new();
     let progress = loop {
         let Some(mut deletion) = store::open_deletion(scope, tenant, id).await? else { break Progress::Done };
@@ -101,27 +138,29 @@ pub async fn run(scope: &Scope, tenant: TenantId, id: DeletionId, until: Option<
             break Progress::Done;
         };
         followers.extend(deletion.others.iter().copied());
-        if !advance(scope, &mut deletion, step).await? {
+        if !advance(scope, &mut deletion, step, biller).await? {
             break Progress::Waiting;
         }
     };
     if until.is_none() {
         for other in followers {
-            Box::pin(run(scope, other, id, None)).await?;
+            Box::pin(run(scope, other, id, None, biller)).await?;
         }
     }
     Ok(progress)
 }
 
 /// Does a step and remembers that it is done; `false` when it has to wait.
-async fn advance(scope: &Scope, deletion: &mut Deletion, step: Step) -> Result<bool, Problem> {
+async fn advance(scope: &Scope, deletion: &mut Deletion, step: Step, biller: &impl Biller) -> Result<bool, Problem> {
     let done = match step {
         Step::Unlist => unlist(scope, deletion).await?,
         Step::Stop => {
             stop(scope, deletion.tenant, deletion.user).await?;
             true
         }
-        Step::EndBilling => end_billing(deletion),
+        // Who leaves a team leaves its plan with it.
+        Step::EndBilling if deletion.extent == Extent::Member => true,
+        Step::EndBilling => biller.end(scope, deletion.tenant).await?,
         Step::EmptyObjects => empty_objects(scope, deletion).await?,
         Step::ClearCopies => clear_copies(scope, deletion).await?,
         Step::EraseRows => return Ok(store::erase_rows(scope, deletion).await?),
@@ -172,12 +211,6 @@ const LIVING_TOKEN_MS: i64 = (crate::identity::ACCESS_TOKEN_SECONDS + 60) * 1000
 async fn pooled_product(scope: &Scope, tenant: TenantId) -> Result<Option<Product>, Problem> {
     let team = store::teams::team(scope, tenant, None).await?;
     Ok(team.filter(store::teams::StoredTeam::is_pooled).and_then(|team| team.product))
-}
-
-/// Where a subscription that the user alone holds is ended with whoever bills it. Nothing is billed elsewhere yet: the rows of
-/// subscriptions go with the others.
-const fn end_billing(_: &Deletion) -> bool {
-    true
 }
 
 /// Objects: those of the user, or of everybody who ever used something in a tenant that goes as a whole.

@@ -4,7 +4,10 @@
 
 use core::time::Duration;
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use tollgate_api::{Code, Problem};
 use tollgate_domain::stripe_api::{API_VERSION, Form, Outcome, pause_ms};
 use worker::Delay;
@@ -112,6 +115,17 @@ impl Stripe {
     /// [`StripeError`].
     pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &Form, key: &str) -> Result<T, StripeError> {
         self.send("POST", path, Some(body.as_str()), key).await
+    }
+
+    /// Deletes; what is gone already is gone.
+    ///
+    /// # Errors
+    /// [`StripeError`].
+    pub async fn delete(&self, path: &str) -> Result<(), StripeError> {
+        match self.send::<IgnoredAny>("DELETE", path, None, "").await {
+            Err(error) if !error.is_missing() => Err(error),
+            _ => Ok(()),
+        }
     }
 
     async fn send<T: DeserializeOwned>(
