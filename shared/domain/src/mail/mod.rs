@@ -1,7 +1,9 @@
 //! Mails: what they say, as plain text and as HTML. Pure; sending is the platform's.
 
+mod category;
 mod letter;
 mod render;
 
+pub use category::Category;
 pub use letter::Letter;
 pub use render::Rendered;

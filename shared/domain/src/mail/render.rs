@@ -13,6 +13,19 @@ pub struct Rendered {
     pub links: Vec<String>,
 }
 
+impl Rendered {
+    /// The same with a last line that says how to get no more of its kind.
+    #[must_use]
+    pub fn with_unsubscribe(mut self, link: &str) -> Self {
+        self.text.push_str(&format!("\nNo more mails of this kind: {link}\n"));
+        let end = "</body></html>";
+        let kept = self.html.strip_suffix(end).unwrap_or(&self.html).len();
+        self.html.truncate(kept);
+        self.html.push_str(&format!("<p><a href=\"{}\">No more mails of this kind</a></p>{end}", escaped(link)));
+        self
+    }
+}
+
 /// The longest subject, in characters.
 const MAX_SUBJECT_CHARS: usize = 90;
 
