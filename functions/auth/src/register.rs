@@ -54,7 +54,7 @@ pub async fn register(scope: Scope, Json(input): Json<RegisterIn>) -> Result<Rep
             plan: entitlement.plan,
             trial: match entitlement.terms {
                 Terms::Trial(trial) => Some(trial),
-                Terms::Monthly { .. } => None,
+                Terms::Monthly { .. } | Terms::Ended { .. } => None,
             },
             now,
         },

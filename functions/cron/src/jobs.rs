@@ -3,14 +3,18 @@
 use serde::Serialize;
 use tollgate_platform::{Problem, Scope, log};
 
-use crate::{rewrap_data_keys, roll_up};
+use crate::{billing, rewrap_data_keys, roll_up};
 
 /// A job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Job {
     /// Adds up usage by the hour.
     RollUpUsage,
-    /// The same from scratch: by hand only, after rows were changed by hand.
+    /// Events that were lost on their way, and what the clock brings to subscriptions.
+    SweepBilling,
+    /// Subscriptions against Stripe.
+    ReconcileBilling,
+    /// Usage from scratch: by hand only, after rows were changed by hand.
     RebuildUsage,
     /// Brings data keys under the newest master key.
     RewrapDataKeys,
@@ -34,6 +38,8 @@ impl Job {
     pub fn of(cron: &str) -> Option<Self> {
         match cron {
             "5 * * * *" | "roll_up_usage" => Some(Self::RollUpUsage),
+            "* * * * *" | "sweep_billing" => Some(Self::SweepBilling),
+            "*/10 * * * *" | "reconcile_billing" => Some(Self::ReconcileBilling),
             "rebuild_usage" => Some(Self::RebuildUsage),
             "35 * * * *" | "rewrap_data_keys" => Some(Self::RewrapDataKeys),
             _ => None,
@@ -43,6 +49,8 @@ impl Job {
     const fn name(self) -> &'static str {
         match self {
             Self::RollUpUsage => "roll_up_usage",
+            Self::SweepBilling => "sweep_billing",
+            Self::ReconcileBilling => "reconcile_billing",
             Self::RebuildUsage => "rebuild_usage",
             Self::RewrapDataKeys => "rewrap_data_keys",
         }
@@ -52,6 +60,8 @@ impl Job {
     pub async fn run(self, scope: &Scope) -> Run {
         let outcome = match self {
             Self::RollUpUsage => roll_up::run(scope).await.map_err(Problem::from),
+            Self::SweepBilling => billing::sweep(scope).await.map_err(Problem::from),
+            Self::ReconcileBilling => billing::reconcile(scope).await.map_err(Problem::from),
             Self::RebuildUsage => match roll_up::forget(scope).await {
                 Ok(()) => roll_up::run(scope).await.map_err(Problem::from),
                 Err(error) => Err(error.into()),
@@ -83,6 +93,6 @@ mod tests {
         for cron in crons {
             assert!(Job::of(cron).is_some(), "{cron}");
         }
-        assert_eq!(Job::of("* * * * *"), None);
+        assert_eq!(Job::of("1 2 3 4 5"), None);
     }
 }

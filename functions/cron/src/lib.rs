@@ -2,6 +2,7 @@
 //!
 //! A job is bounded in what it does in one run, picks up where it left off, and does no harm when it runs twice.
 
+mod billing;
 mod dev;
 mod jobs;
 mod rewrap_data_keys;

@@ -23,10 +23,12 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     ("admin", "TEAM"),
     ("audit", "TEAM"),
     ("auth", "AUTH"),
+    ("subscription", "BILLING"),
     ("team", "TEAM"),
     ("usage", "USAGE"),
     ("user", "USER"),
     ("v1", "CHAT"),
+    ("webhooks", "STRIPE_WEBHOOK"),
 ];
 
 /// The binding of every function, once: some answer several first segments.
@@ -42,6 +44,8 @@ pub fn target(path: &str) -> Option<Target<'_>> {
         "/health/ready" => return Some(Target::Ready),
         "/__dev/cron" => return Some(Target::Dev("CRON")),
         "/__dev/outbox" => return Some(Target::Dev("NOTIFY")),
+        // Plans are billing's, whoever is asked.
+        "/user/upgrade-subscription" => return Some(Target::Function("BILLING")),
         "/openapi.json" | "/api/docs" => return Some(Target::Assets),
         _ => {}
     }
@@ -50,6 +54,10 @@ pub fn target(path: &str) -> Option<Target<'_>> {
     }
     if let Some(id) = path.strip_prefix("/__dev/cost/") {
         return Some(Target::Cost(id));
+    }
+    // The operator's view of what Stripe sent is where it is received.
+    if path == "/admin/stripe-events" || path.starts_with("/admin/stripe-events/") {
+        return Some(Target::Function("STRIPE_WEBHOOK"));
     }
     let first = path.get(1..)?.split('/').next()?;
     FUNCTIONS.iter().find(|(segment, _)| *segment == first).map(|(_, binding)| Target::Function(binding))
@@ -71,6 +79,11 @@ mod tests {
         assert_eq!(target("/auth/register"), Some(Target::Function("AUTH")));
         assert_eq!(target("/v1/chat/completions"), Some(Target::Function("CHAT")));
         assert_eq!(target("/team/invites"), Some(Target::Function("TEAM")));
+        assert_eq!(target("/user/upgrade-subscription"), Some(Target::Function("BILLING")));
+        assert_eq!(target("/subscription"), Some(Target::Function("BILLING")));
+        assert_eq!(target("/webhooks/stripe"), Some(Target::Function("STRIPE_WEBHOOK")));
+        assert_eq!(target("/admin/stripe-events/evt_1/replay"), Some(Target::Function("STRIPE_WEBHOOK")));
+        assert_eq!(target("/admin/users"), Some(Target::Function("TEAM")));
         assert_eq!(target("/health"), Some(Target::Health));
         assert_eq!(target("/api/docs/rapidoc-min.js"), Some(Target::Assets));
         assert_eq!(target("/__dev/cost/req_1"), Some(Target::Cost("req_1")));

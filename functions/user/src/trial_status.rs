@@ -4,6 +4,8 @@ use http::StatusCode;
 use tollgate_api::account::TrialStatusOut;
 use tollgate_domain::{
     catalogue::Plan,
+    subscription::Status,
+    time::Timestamp,
     trial::{Trial, TrialStatus},
 };
 use tollgate_platform::{
@@ -31,7 +33,12 @@ pub async fn trial_status(scope: Scope, caller: Allowed<BillingRead>) -> Result<
     let trial = row.trial();
     let days_remaining = trial.map_or(0, |trial: Trial| trial.days_remaining(now));
     let ends_at = trial.map(|trial| trial.ends_at);
+    let plan_ended = row.ended_at.map(Timestamp::from_millis).filter(|at| now >= *at);
     let (status, message) = match trial.filter(|_| row.plan == Plan::Trial.as_str()) {
+        _ if let Some(at) = plan_ended => (
+            TrialStatus::Ended,
+            format!("The plan {} ended at {at}. Nothing was deleted; choose a plan to go on.", row.plan),
+        ),
         Some(trial) if trial.is_over(now) => (
             TrialStatus::Expired,
             format!("The trial ended at {}. Nothing was deleted; choose a plan to go on.", trial.ends_at),
@@ -43,6 +50,10 @@ pub async fn trial_status(scope: Scope, caller: Allowed<BillingRead>) -> Result<
                 if days_remaining == 1 { "day" } else { "days" },
                 trial.ends_at
             ),
+        ),
+        None if row.billing_status.as_deref() == Some(Status::PastDue.as_str()) => (
+            TrialStatus::PastDue,
+            format!("A payment for the plan {} is missing: pay it in the customer portal.", row.plan),
         ),
         None => (TrialStatus::Active, format!("The plan {} is active.", row.plan)),
     };

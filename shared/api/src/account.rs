@@ -240,7 +240,7 @@ impl Validate for ProfilePatch {
 /// `GET /user/trial-status`.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct TrialStatusOut {
-    /// `trialing`, `expired` or `active`.
+    /// `trialing`, `expired` (the trial is over), `active`, `past_due`, or `ended` (a plan was held).
     #[schema(value_type = String, example = "trialing")]
     pub status: TrialStatus,
     /// When the trial ends or ended; `null` when there was none.

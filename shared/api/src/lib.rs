@@ -8,6 +8,7 @@ pub mod audit;
 pub mod config;
 pub mod input;
 pub mod problem;
+pub mod subscription;
 pub mod team;
 pub mod usage;
 

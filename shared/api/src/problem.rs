@@ -33,6 +33,8 @@ pub enum Code {
     InvalidCredentials,
     /// The trial is over.
     TrialExpired,
+    /// The plan is not paid, or a payment did not go through.
+    PaymentRequired,
     /// The plan does not include this.
     PlanLacksFeature,
     /// The role does not allow this.
@@ -63,6 +65,8 @@ pub enum Code {
     PayloadTooLarge,
     /// The body is not `application/json`.
     UnsupportedMediaType,
+    /// There is no such move from the plan that is held.
+    NotAnUpgrade,
     /// The same `Idempotency-Key` was used for another request.
     IdempotencyKeyReused,
     /// The first request under this `Idempotency-Key` has not finished yet.
@@ -81,6 +85,8 @@ pub enum Code {
     ProviderUnavailable,
     /// One of our own parts cannot be reached; `dependency` names it.
     DependencyUnavailable,
+    /// Plans cannot be bought here: no payment provider is set up.
+    BillingNotConfigured,
     /// A fault of ours; the log knows it under the request id.
     Internal,
 }
@@ -153,6 +159,7 @@ impl Code {
             Self::SessionRevoked => "session_revoked",
             Self::InvalidCredentials => "invalid_credentials",
             Self::TrialExpired => "trial_expired",
+            Self::PaymentRequired => "payment_required",
             Self::PlanLacksFeature => "plan_lacks_feature",
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
@@ -168,6 +175,7 @@ impl Code {
             Self::PreconditionFailed => "precondition_failed",
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::NotAnUpgrade => "not_an_upgrade",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::IdempotencyKeyInProgress => "idempotency_key_in_progress",
             Self::IdempotencyAnswerGone => "idempotency_answer_gone",
@@ -177,6 +185,7 @@ impl Code {
             Self::ProviderError => "provider_error",
             Self::ProviderUnavailable => "provider_unavailable",
             Self::DependencyUnavailable => "dependency_unavailable",
+            Self::BillingNotConfigured => "billing_not_configured",
             Self::Internal => "internal",
         }
     }
@@ -185,11 +194,11 @@ impl Code {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::BadRequest | Self::ProviderRejected => StatusCode::BAD_REQUEST,
-            Self::InvalidInput | Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::InvalidInput | Self::NotAnUpgrade | Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unauthorized | Self::TokenExpired | Self::SessionRevoked | Self::InvalidCredentials => {
                 StatusCode::UNAUTHORIZED
             }
-            Self::TrialExpired => StatusCode::PAYMENT_REQUIRED,
+            Self::TrialExpired | Self::PaymentRequired => StatusCode::PAYMENT_REQUIRED,
             Self::PlanLacksFeature | Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound | Self::ModelNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -205,9 +214,10 @@ impl Code {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::QuotaExceeded | Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::ProviderError => StatusCode::BAD_GATEWAY,
-            Self::ProviderUnavailable | Self::DependencyUnavailable | Self::IdempotencyKeyInProgress => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::ProviderUnavailable
+            | Self::DependencyUnavailable
+            | Self::BillingNotConfigured
+            | Self::IdempotencyKeyInProgress => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -221,6 +231,7 @@ impl Code {
             Self::SessionRevoked => "The session was ended",
             Self::InvalidCredentials => "E-mail or password is wrong",
             Self::TrialExpired => "The trial has ended",
+            Self::PaymentRequired => "A payment is needed",
             Self::PlanLacksFeature => "The plan does not include this",
             Self::Forbidden => "Not allowed",
             Self::NotFound => "Not found",
@@ -236,6 +247,7 @@ impl Code {
             Self::PreconditionFailed => "It was changed by somebody else",
             Self::PayloadTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body's type is not supported",
+            Self::NotAnUpgrade => "There is no such move",
             Self::IdempotencyKeyReused => "The idempotency key was used for another request",
             Self::IdempotencyKeyInProgress => "The first request with this idempotency key is still running",
             Self::IdempotencyAnswerGone => "The answer under this idempotency key is not kept any more",
@@ -245,6 +257,7 @@ impl Code {
             Self::ProviderError => "The model provider failed",
             Self::ProviderUnavailable => "The model provider is not available",
             Self::DependencyUnavailable => "A part of the platform is not available",
+            Self::BillingNotConfigured => "Plans cannot be bought here",
             Self::Internal => "Something went wrong on our side",
         }
     }
@@ -255,7 +268,7 @@ impl Code {
             Self::Unauthorized | Self::TokenExpired | Self::SessionRevoked | Self::InvalidCredentials => {
                 "authentication_error"
             }
-            Self::QuotaExceeded | Self::TrialExpired => "insufficient_quota",
+            Self::QuotaExceeded | Self::TrialExpired | Self::PaymentRequired => "insufficient_quota",
             Self::RateLimited => "rate_limit_error",
             Self::Forbidden | Self::PlanLacksFeature => "permission_error",
             Self::ProviderError | Self::ProviderUnavailable | Self::DependencyUnavailable | Self::Internal => {
@@ -346,6 +359,13 @@ impl Problem {
                 ..Self::new(
                     Code::TrialExpired,
                     format!("The trial ended at {ended_at}. Nothing was deleted; choose a plan to go on."),
+                )
+            },
+            Refusal::PaymentRequired { plan, ended_at } => Self {
+                upgrade_url,
+                ..Self::new(
+                    Code::PaymentRequired,
+                    format!("The plan {plan} ended at {ended_at}. Nothing was deleted; choose a plan to go on."),
                 )
             },
             Refusal::RateLimited { limit, bucket, retry_after_ms } => Self {

@@ -24,6 +24,7 @@
 //! | [`sign_in_guard`] | who may try a password, and how long the others wait |
 //! | [`totp`] | second factor: one-time passwords, recovery codes |
 //! | [`page`] | how many rows of a list, and where the page before ended |
+//! | [`stripe_api`] | speaking with Stripe: bodies, retries, events |
 //! | [`secret_hash`] | how secrets of our own making are stored |
 
 pub mod account;
@@ -40,6 +41,7 @@ pub mod page;
 pub mod pool;
 pub mod secret_hash;
 pub mod sign_in_guard;
+pub mod stripe_api;
 pub mod stripe_signature;
 pub mod subscription;
 pub mod team;

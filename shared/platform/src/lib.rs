@@ -14,6 +14,7 @@
 //! | [`sign_in`] | opening a session, and the pair of tokens that `auth` answers for it |
 //! | [`audit`] | writing the audit log |
 //! | [`mail`] | asking for a mail |
+//! | [`stripe`], [`billing`] | Stripe's API; what is bought, converging on what Stripe says |
 //! | [`team`] | changing who is in a team, as what |
 //! | [`outgoing`] | HTTP to other parties |
 //! | [`settings`] | what comes from the environment |
@@ -21,6 +22,7 @@
 
 pub mod account;
 pub mod audit;
+pub mod billing;
 pub mod clock;
 pub mod cost;
 pub mod http;
@@ -33,6 +35,7 @@ pub mod random;
 pub mod settings;
 pub mod sign_in;
 pub mod store;
+pub mod stripe;
 pub mod team;
 pub mod vault;
 

@@ -3,7 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 use tollgate_api::Problem;
-use tollgate_domain::{id::TenantId, mail::Letter};
+use tollgate_domain::{
+    catalogue::Product,
+    id::TenantId,
+    mail::{self, Letter, Rendered},
+    subscription::Notice,
+};
 
 use crate::{Scope, log};
 
@@ -39,12 +44,37 @@ pub async fn send(
     to: &str,
     letter: &Letter<'_>,
 ) -> Result<(), Problem> {
-    let rendered = letter.rendered();
+    hand_over(scope, tenant, event, to, (letter.kind(), letter.rendered())).await
+}
+
+/// Asks for a mail about what is bought. The notice's key is what it is about.
+///
+/// # Errors
+/// 503 when the queue does not take it.
+pub async fn notice(
+    scope: &Scope,
+    tenant: TenantId,
+    to: &str,
+    product: Product,
+    notice: &Notice,
+    link: &str,
+) -> Result<(), Problem> {
+    hand_over(scope, tenant, format!("subscription {}", notice.key), to, mail::billing(product, notice.kind, link))
+        .await
+}
+
+async fn hand_over(
+    scope: &Scope,
+    tenant: TenantId,
+    event: String,
+    to: &str,
+    (kind, rendered): (&str, Rendered),
+) -> Result<(), Problem> {
     let mail = Mail {
         tenant,
         event,
         to: to.to_owned(),
-        kind: letter.kind().to_owned(),
+        kind: kind.to_owned(),
         subject: rendered.subject,
         text: rendered.text,
         html: rendered.html,

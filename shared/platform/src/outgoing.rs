@@ -3,7 +3,7 @@
 use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Headers, RequestInit, Response};
+use web_sys::{AbortSignal, Headers, RequestInit, Response};
 
 use crate::Scope;
 
@@ -47,6 +47,34 @@ pub async fn post<'a>(
     }
     init.set_headers(&list);
     init.set_body(&Uint8Array::from(body.as_bytes()));
+    scope.cost().fetch();
+    let response = JsFuture::from(global_fetch(url, &init)?).await?;
+    Ok(Answer(response.unchecked_into()))
+}
+
+/// Sends any request and waits for the head of its answer; gives up after a time, the body's included.
+///
+/// # Errors
+/// When the other party cannot be reached or takes too long; any status is an answer.
+pub async fn send<'a>(
+    scope: &Scope,
+    method: &str,
+    url: &str,
+    headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+    body: Option<&str>,
+    timeout_ms: u32,
+) -> Result<Answer, Unreachable> {
+    let init = RequestInit::new();
+    init.set_method(method);
+    let list = Headers::new()?;
+    for (name, value) in headers {
+        list.set(name, value)?;
+    }
+    init.set_headers(&list);
+    if let Some(body) = body {
+        init.set_body(&Uint8Array::from(body.as_bytes()));
+    }
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(timeout_ms)));
     scope.cost().fetch();
     let response = JsFuture::from(global_fetch(url, &init)?).await?;
     Ok(Answer(response.unchecked_into()))

@@ -20,3 +20,11 @@ pub fn bytes<const N: usize>() -> Result<[u8; N], Problem> {
 pub fn entropy() -> Result<Entropy, Problem> {
     bytes()
 }
+
+/// A name that nobody else has: 128 random bits in hexadecimal digits, after a prefix.
+///
+/// # Errors
+/// When the runtime gives no random bytes.
+pub fn name(prefix: &str) -> Result<String, Problem> {
+    Ok(format!("{prefix}-{:032x}", u128::from_be_bytes(bytes()?)))
+}

@@ -25,6 +25,8 @@ pub fn functions() -> Vec<(&'static str, Routes, Document)> {
         ("team", tollgate_team::ROUTES, tollgate_team::Docs::openapi()),
         ("usage", tollgate_usage::ROUTES, tollgate_usage::Docs::openapi()),
         ("user", tollgate_user::ROUTES, tollgate_user::Docs::openapi()),
+        ("billing", tollgate_billing::ROUTES, tollgate_billing::Docs::openapi()),
+        ("stripe-webhook", tollgate_stripe_webhook::ROUTES, tollgate_stripe_webhook::Docs::openapi()),
     ]
 }
 
@@ -41,6 +43,7 @@ pub fn functions() -> Vec<(&'static str, Routes, Document)> {
         (name = "accounts", description = "Registration, sign-in, profile, trial"),
         (name = "chat", description = "OpenAI-compatible chat"),
         (name = "usage", description = "Quotas and usage logs"),
+        (name = "billing", description = "Plans, checkouts, the subscription, invoices"),
         (name = "audit", description = "Who did what, to what, from where"),
         (name = "team", description = "Members, roles, invitations"),
         (name = "health", description = "Is it alive"),
@@ -56,6 +59,8 @@ impl Modify for Bearer {
     fn modify(&self, document: &mut Document) {
         let components = document.components.get_or_insert_with(Default::default);
         components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        // The setting OPERATOR_TOKEN of whoever runs the installation.
+        components.add_security_scheme("operator", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
         document.servers = Some(vec![Server::new("/")]);
     }
 }

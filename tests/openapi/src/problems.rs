@@ -39,7 +39,10 @@ explained! {
         "Ask the person again.";
     TrialExpired:
         "The trial is over. Nothing was deleted.",
-        "Choose a plan at `upgrade_url`. In this release no plan can be bought yet.";
+        "Choose a plan at `upgrade_url`: `POST /subscription/checkout` answers where to pay.";
+    PaymentRequired:
+        "The plan that was held is over, a payment is missing, or the card was declined. Nothing was deleted.",
+        "Pay what is open with `POST /subscription/portal`, use another card, or choose a plan at `upgrade_url`.";
     PlanLacksFeature:
         "The plan does not include this; `meter` names what is missing, when it is a meter.",
         "Choose a plan that includes it at `upgrade_url`, or do without it. Waiting does not help.";
@@ -85,6 +88,9 @@ explained! {
     UnsupportedMediaType:
         "The body is not declared to be JSON.",
         "Send it with `Content-Type: application/json`.";
+    NotAnUpgrade:
+        "From the plan that is held there is no such move, it is the plan that is held, or it is a move down.",
+        "`GET /subscription/plans` tells which moves there are; those down are made with `PATCH /subscription` and wait for the end of the paid period.";
     IdempotencyKeyReused:
         "The same `Idempotency-Key` was sent before with another body.",
         "Use a new key for a new request, and the very same body for a retry.";
@@ -113,6 +119,9 @@ explained! {
     DependencyUnavailable:
         "A part of the platform cannot be reached; `dependency` names it.",
         "Try again after `Retry-After` seconds. `GET /health/ready` tells the operator what does not answer.";
+    BillingNotConfigured:
+        "This installation has no Stripe key, so nothing can be bought.",
+        "Its operator sets `STRIPE_SECRET_KEY`.";
     Internal:
         "A fault of the platform. The log has it under the `request_id`.",
         "Tell the operator the `request_id`.";

@@ -9,8 +9,9 @@ use crate::{
     schema::{Schema, foreign_keys_across_tenants, hidden_statements, migrated, prepare, root, schema},
 };
 
-/// Tables without a `tenant_id`, each with its reason. There is none.
-const NOBODYS_TABLES: &[(&str, &str)] = &[];
+/// Tables without a `tenant_id`, each with its reason.
+const NOBODYS_TABLES: &[(&str, &str)] =
+    &[("stripe_events", "stored before it is known whose event it is; holds ids of Stripe's and no data of a tenant")];
 
 /// The most parameters D1 binds: <https://developers.cloudflare.com/d1/platform/limits/>.
 const MOST_PARAMETERS: usize = 100;

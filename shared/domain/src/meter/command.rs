@@ -154,6 +154,13 @@ pub enum Refusal {
         /// Since when.
         ended_at: Timestamp,
     },
+    /// The plan is not paid any more.
+    PaymentRequired {
+        /// Which was held.
+        plan: Plan,
+        /// Since when it is over.
+        ended_at: Timestamp,
+    },
     /// The plan does not have this meter.
     NotIncluded {
         /// Which.

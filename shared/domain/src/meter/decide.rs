@@ -4,7 +4,7 @@ use super::{
     Admitted, Amounts, Bucket, Command, Decision, Event, IDEMPOTENCY_WINDOW_MS, LeaseGrant, Limit, MeterName, Prior,
     RateLimit, Refusal, Reserve, State,
 };
-use crate::{meter::Terms, time::Timestamp};
+use crate::time::Timestamp;
 
 /// Why a reservation cannot be had.
 enum Obstacle {
@@ -220,10 +220,8 @@ impl State {
         let Some(entitlement) = &self.entitlement else {
             return Some(Obstacle::Refused(Refusal::NotConfigured));
         };
-        if let Terms::Trial(trial) = entitlement.terms
-            && trial.is_over(now)
-        {
-            return Some(Obstacle::Refused(Refusal::TrialExpired { ended_at: trial.ends_at }));
+        if let Some(refusal) = entitlement.terms.over(now, entitlement.plan) {
+            return Some(Obstacle::Refused(refusal));
         }
         let asked = || MeterName::ALL.into_iter().filter(|meter| reserve.amounts.get(*meter) > 0);
         if let Some(meter) = asked().find(|meter| entitlement.limits.get(*meter) == Limit::NotIncluded) {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Limits, RateLimit};
+use super::{Limits, RateLimit, Refusal};
 use crate::{
     catalogue::{Plan, Product},
     time::{Period, Timestamp, millis, monthly_period},
@@ -21,14 +21,33 @@ pub enum Terms {
         #[serde(with = "millis")]
         anchor: Timestamp,
     },
+    /// A plan that was held and is not paid any more: nothing is admitted until one is bought. What was used stays to be
+    /// seen in its months.
+    Ended {
+        /// When the subscription began.
+        #[serde(with = "millis")]
+        anchor: Timestamp,
+        /// Since when nothing is admitted.
+        #[serde(with = "millis")]
+        at: Timestamp,
+    },
 }
 
 impl Terms {
+    /// Why nothing is admitted at an instant, whatever is left; `None` when something is.
+    pub fn over(&self, now: Timestamp, plan: Plan) -> Option<Refusal> {
+        match *self {
+            Self::Trial(trial) if trial.is_over(now) => Some(Refusal::TrialExpired { ended_at: trial.ends_at }),
+            Self::Ended { at, .. } if now >= at => Some(Refusal::PaymentRequired { plan, ended_at: at }),
+            _ => None,
+        }
+    }
+
     /// The period around an instant. A trial's is always its whole span.
     pub fn period(&self, now: Timestamp) -> Period {
         match *self {
             Self::Trial(trial) => Period { start: trial.started_at, end: trial.ends_at },
-            Self::Monthly { anchor } => monthly_period(anchor, now),
+            Self::Monthly { anchor } | Self::Ended { anchor, .. } => monthly_period(anchor, now),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{Ask, Member, PoolCommand, PoolDecision, PoolEvent, PoolState, Report};
 use crate::{
     id::UserId,
-    meter::{Amounts, Entitlement, LeaseGrant, Limit, MeterName, Refusal, Terms},
+    meter::{Amounts, Entitlement, LeaseGrant, Limit, MeterName, Refusal},
     time::Timestamp,
 };
 
@@ -66,10 +66,8 @@ impl PoolState {
         let Some(entitlement) = &self.entitlement else {
             return (PoolDecision::Refused(Refusal::NotConfigured), Vec::new());
         };
-        if let Terms::Trial(trial) = entitlement.terms
-            && trial.is_over(now)
-        {
-            return (PoolDecision::Refused(Refusal::TrialExpired { ended_at: trial.ends_at }), Vec::new());
+        if let Some(refusal) = entitlement.terms.over(now, entitlement.plan) {
+            return (PoolDecision::Refused(refusal), Vec::new());
         }
         let mut events = self.reported(ask.member, &ask.report, now);
         // The report first: what it gives back can be leased again. Only then is a copy of the pool needed.

@@ -9,6 +9,7 @@
 //! | `effect` | what is to be done: plan to the meters, seats to the team, mails, audit |
 //! | `proration` | what a change in mid-period costs |
 //! | `change` | a change of plan before it is made: when, and for how much |
+//! | `purchase` | the way to a plan: a checkout, a change of what runs, or none |
 //!
 //! ```text
 //!                    paid in time                     payment fails
@@ -37,6 +38,7 @@ mod converge;
 mod effect;
 mod observed;
 mod proration;
+mod purchase;
 mod state;
 mod stripe;
 #[cfg(test)]
@@ -46,5 +48,6 @@ pub use change::{Change, NoSuchChange, change};
 pub use effect::{Effect, Notice, NoticeKind, Recorded};
 pub use observed::{Paid, Status, Unreadable};
 pub use proration::{Proration, prorated};
+pub use purchase::{NoWay, Purchase, bill, wanted_offer};
 pub use state::{Access, DUNNING_DAYS, GRACE_DAYS, Subscription};
 pub use stripe::StripeSubscription;

@@ -107,6 +107,19 @@ impl Paid {
         offer(product, self.plan, self.plan_version)
     }
 
+    /// The product of an object, by the price of its plan.
+    ///
+    /// # Errors
+    /// [`Unreadable::UnknownPrice`].
+    pub fn product_of(object: &StripeSubscription) -> Result<Product, Unreadable> {
+        base_item(object).map(|(key, _)| key.product).ok_or(Unreadable::UnknownPrice)
+    }
+
+    /// The items of an object that are the catalogue's: the key of each and the item's id.
+    pub fn items_of(object: &StripeSubscription) -> Vec<(PriceKey, String)> {
+        object.items.data.iter().filter_map(|item| Some((item_key(item)?, item.id.clone()))).collect()
+    }
+
     /// Reads an object. `before` is what was held; of it only the begin of a missing payment is kept, and only where the
     /// object cannot tell it.
     pub(super) fn observed(

@@ -68,15 +68,36 @@ pub enum Access {
 impl Subscription {
     /// What a registration begins with. `version` is that of the first push, which the registration makes.
     pub fn trial(product: Product, trial: Trial, version: u64) -> Self {
-        let mut subscription = Self {
-            product,
-            trial: Some(trial),
-            free_since: None,
-            paid: None,
-            told: Told { version, entitlement: None, seats: 1, dunning: None, duplicates: Vec::new() },
-        };
+        let mut subscription = Self { trial: Some(trial), ..Self::none(product, version) };
         subscription.told.entitlement = subscription.entitlement(trial.started_at);
         subscription
+    }
+
+    /// A product that was not registered for: no trial, nothing held, nobody told.
+    pub fn none(product: Product, version: u64) -> Self {
+        let told = Told { version, entitlement: None, seats: 1, dunning: None, duplicates: Vec::new() };
+        Self { product, trial: None, free_since: None, paid: None, told }
+    }
+
+    /// The same, once others have pushed a version by themselves (somebody moved between teams): the next is above it.
+    #[must_use]
+    pub fn above(mut self, version: u64) -> Self {
+        self.told.version = self.told.version.max(version);
+        self
+    }
+
+    /// The next instant at which time alone changes something, see [`Self::tick`]; `None` when nothing is to come.
+    pub fn due_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let paid = self.paid.as_ref()?;
+        match paid.status {
+            Status::PastDue => {
+                let since = paid.past_due_since.unwrap_or(paid.period.start);
+                let days = DUNNING_DAYS.into_iter().chain([GRACE_DAYS]);
+                days.map(|day| since.plus_days(day)).find(|instant| *instant > now)
+            }
+            Status::Cancelling => paid.ends_at.filter(|end| *end > now),
+            _ => None,
+        }
     }
 
     /// What may be used at an instant. A trial that is over stays [`Access::Trial`]: the meter knows its end.
@@ -130,11 +151,11 @@ impl Subscription {
             }
             Access::Plan { .. } => self.offer().map(of_offer),
             Access::Free => plan_without_payment(self.product).map(of_offer),
-            // A span that is over admits nothing and answers 402 with the way to pay, which is what is wanted here too.
-            Access::Ended { at } => {
-                let span = Trial { started_at: anchor.min(at), ends_at: at };
-                limits(self.product, Plan::Trial).map(|limits| of(Plan::Trial, limits, Terms::Trial(span)))
-            }
+            Access::Ended { at } => match self.offer() {
+                Some(offer) => Some(of(offer.plan, offer.limits, Terms::Ended { anchor, at })),
+                // Nothing was ever held.
+                None => limits(self.product, Plan::Trial).map(|it| of(Plan::Trial, it, Terms::Ended { anchor, at })),
+            },
         }
     }
 

@@ -17,6 +17,12 @@ pub struct StripeSubscription {
     pub id: String,
     /// Its status in Stripe's words.
     pub status: String,
+    /// `cus_...`: whose it is.
+    #[serde(default, deserialize_with = "or_default")]
+    pub customer: String,
+    /// `sub_sched_...`: what changes it later, where that was arranged.
+    #[serde(default)]
+    pub schedule: Option<String>,
     /// When it was made. Never changes; only told apart from another subscription by it, never ordered against events.
     #[serde(default)]
     pub created: i64,
@@ -69,6 +75,9 @@ pub struct Items {
 /// Something that is paid for.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Item {
+    /// `si_...`.
+    #[serde(default, deserialize_with = "or_default")]
+    pub id: String,
     /// Its price.
     #[serde(default)]
     pub price: Option<StripePrice>,

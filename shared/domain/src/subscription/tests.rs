@@ -180,8 +180,10 @@ fn a_failed_payment_leaves_seven_days_and_three_reminders() {
     }
     let (lapsed, effects) = subscription.tick(until);
     assert_eq!(lapsed.access(until), Access::Ended { at: until });
-    let Terms::Trial(span) = pushed(&effects).unwrap().terms else { panic!("{effects:?}") };
-    assert!(span.is_over(until), "402 from this instant");
+    let push = pushed(&effects).unwrap();
+    assert_eq!((push.plan, push.terms), (Plan::Pro, Terms::Ended { anchor: at(APRIL), at: until }));
+    assert!(push.terms.over(until, push.plan).is_some(), "402 from this instant");
+    assert_eq!(push.terms.over(until.plus_millis(-1), push.plan), None);
     // It is paid after all.
     let (back, effects) = converge(&lapsed, &stripe("active", "pro"), MAY + 9 * DAY);
     assert_eq!(back.access(until), Access::Plan { until: None });
@@ -190,6 +192,30 @@ fn a_failed_payment_leaves_seven_days_and_three_reminders() {
     // The next failure is another occasion.
     let (_, effects) = converge(&back, &past_due("pro", MAY + 30 * DAY), MAY + 30 * DAY);
     assert_eq!(mails(&effects).len(), 1);
+}
+
+#[test]
+fn the_clock_is_looked_at_when_something_is_due() {
+    let (late, _) = converge(&held(&stripe("active", "pro")), &past_due("pro", MAY), MAY);
+    let days = [0, 1, 3, 5, 6, 7].map(|day| late.due_at(at(MAY + day * DAY)));
+    assert_eq!(
+        days,
+        [Some(3), Some(3), Some(6), Some(6), Some(7), None].map(|day| day.map(|day: i64| at(MAY + day * DAY)))
+    );
+    let ending = held(&with(stripe("active", "pro"), &json!({"cancel_at_period_end": true})));
+    assert_eq!((ending.due_at(at(APRIL)), ending.due_at(at(MAY))), (Some(at(MAY)), None));
+    assert_eq!(held(&stripe("active", "pro")).due_at(at(APRIL)), None);
+    assert_eq!(ours().due_at(at(APRIL)), None, "the meter knows the end of a trial");
+}
+
+#[test]
+fn others_may_have_pushed_in_between() {
+    let (active, effects) = converge(&ours().above(7), &stripe("active", "pro"), APRIL);
+    assert_eq!(pushed(&effects).unwrap().version, 8);
+    assert_eq!(active.clone().above(3).version(), 8);
+    let (bought, effects) =
+        Subscription::none(Product::Agent, 0).converge(&parse(&stripe("active", "pro")), at(APRIL)).unwrap();
+    assert_eq!((pushed(&effects).unwrap().version, bought.version()), (1, 1));
 }
 
 #[test]

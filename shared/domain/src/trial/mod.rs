@@ -31,6 +31,10 @@ pub enum TrialStatus {
     Expired,
     /// A plan is held; the trial no longer matters.
     Active,
+    /// A plan is held, and a payment is missing.
+    PastDue,
+    /// A plan was held and is over: metered calls answer 402.
+    Ended,
 }
 
 impl Trial {

@@ -10,6 +10,7 @@ pub mod api_key;
 mod caller;
 mod keys;
 mod mail_token;
+mod operator;
 mod refresh;
 mod role;
 mod token;
@@ -18,6 +19,7 @@ pub use allowed::{Allowed, Asker, Fresh, Identity, Metered, Needs, Payer, needs}
 pub use caller::Caller;
 pub use keys::{SigningKey, VerifyingKeys};
 pub use mail_token::{MailToken, MailTokenKind};
+pub use operator::Operator;
 pub use refresh::{GRACE_MS, REFRESH_TOKEN_MS, RefreshToken, TagKey};
 pub use role::{AdminOf, MemberOf, OwnerOf, Ranked, actor};
 pub use token::{ACCESS_TOKEN_SECONDS, AccessClaims, TokenError, issue, verify};

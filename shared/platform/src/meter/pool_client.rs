@@ -28,6 +28,11 @@ impl PoolClient {
         Self { owner: Owner { tenant, user: None, product } }
     }
 
+    /// Whose pool it is.
+    pub const fn owner(&self) -> Owner {
+        self.owner
+    }
+
     /// Asks the pool.
     ///
     /// # Errors

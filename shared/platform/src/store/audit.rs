@@ -19,7 +19,7 @@ const HEAD: Statement = Statement {
     sql: "SELECT seq, at, body, hash FROM audit WHERE tenant_id = ?1 ORDER BY seq DESC LIMIT 1",
 };
 // The key is tenant and number: of two entries at once, one fails here and is appended after the other.
-const APPEND: Statement = Statement {
+pub(super) const APPEND: Statement = Statement {
     name: "audit.append",
     sql: "INSERT INTO audit (tenant_id, seq, at, action, actor, outcome, body, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 };
@@ -90,32 +90,45 @@ pub async fn audit_head(scope: &Scope, tenant: TenantId) -> Result<Head, StoreEr
 /// # Errors
 /// `Taken` when another row has its number.
 pub async fn append_audit(scope: &Scope, tenant: TenantId, entry: &Entry, row: &Stored) -> Result<(), StoreError> {
-    let actor = match &entry.actor {
-        Actor::User { id } => Some(id.to_string()),
-        Actor::ApiKey { id, .. } => Some(id.to_string()),
-        Actor::System { function } => Some(function.clone()),
-        Actor::Anonymous => None,
-    };
-    let outcome = match entry.outcome {
-        Outcome::Success => "success",
-        Outcome::Denied => "denied",
-        Outcome::Failed => "failed",
-    };
-    TenantDb::of(scope, tenant)?
-        .run(
-            APPEND,
-            &[
-                Param::Int(i64::try_from(row.seq).unwrap_or(i64::MAX)),
-                Param::Int(row.at.as_millis()),
-                Param::Text(entry.action.as_str()),
-                actor.as_deref().into(),
-                Param::Text(outcome),
-                Param::Text(&row.body),
-                Param::Text(&row.hash.to_string()),
-            ],
-        )
-        .await
-        .map(drop)
+    let values = AppendValues::of(entry, row);
+    TenantDb::of(scope, tenant)?.run(APPEND, &values.params()).await.map(drop)
+}
+
+/// What [`APPEND`] binds, for other repositories' transactions.
+pub(super) struct AppendValues<'a> {
+    entry: &'a Entry,
+    row: &'a Stored,
+    actor: Option<String>,
+    hash: String,
+}
+
+impl<'a> AppendValues<'a> {
+    pub(super) fn of(entry: &'a Entry, row: &'a Stored) -> Self {
+        let actor = match &entry.actor {
+            Actor::User { id } => Some(id.to_string()),
+            Actor::ApiKey { id, .. } => Some(id.to_string()),
+            Actor::System { function } => Some(function.clone()),
+            Actor::Anonymous => None,
+        };
+        Self { entry, row, actor, hash: row.hash.to_string() }
+    }
+
+    pub(super) fn params(&self) -> Vec<Param<'_>> {
+        let outcome = match self.entry.outcome {
+            Outcome::Success => "success",
+            Outcome::Denied => "denied",
+            Outcome::Failed => "failed",
+        };
+        vec![
+            Param::Int(i64::try_from(self.row.seq).unwrap_or(i64::MAX)),
+            Param::Int(self.row.at.as_millis()),
+            Param::Text(self.entry.action.as_str()),
+            self.actor.as_deref().into(),
+            Param::Text(outcome),
+            Param::Text(&self.row.body),
+            Param::Text(&self.hash),
+        ]
+    }
 }
 
 /// A page of the log, newest first.

@@ -30,6 +30,17 @@ pub const STATEMENTS: &[Statement] = &[
     MOVE_USER,
     MOVE_IDENTITY,
     MOVE_CONFIG,
+    TENANT_OF_CUSTOMER,
+    DUE_STATES,
+    UNCHECKED_STATES,
+    ACCEPT_EVENT,
+    EVENT,
+    FINISH_EVENT,
+    FAIL_EVENT,
+    WAITING_EVENTS,
+    QUEUED_EVENT,
+    EVENTS,
+    REPLAY_EVENT,
 ];
 
 // A sign-in knows an address and nothing else: the directory on the first shard says whose it is.
@@ -359,4 +370,277 @@ pub async fn leave_team(scope: &Scope, team: &StoredTeam, leaving: &Leaving<'_>)
     };
     writes.extend(moving.writes(now));
     together(scope, [team.tenant, leaving.to], &writes).await
+}
+
+// A webhook of Stripe's knows its customer and nothing of tenants.
+const TENANT_OF_CUSTOMER: Statement = Statement {
+    name: "directory.tenant_of_customer",
+    sql: "SELECT tenant_id FROM billing_customers WHERE customer_id = ?1",
+};
+
+// The clock is looked at for everybody: whose grace or paid period is over, and whose effects were not carried out.
+const DUE_STATES: Statement = Statement {
+    name: "directory.due_states",
+    sql: "SELECT tenant_id, product FROM billing_states WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2",
+};
+
+// Every subscription is compared with Stripe once a day, whoever holds it: those first that were not for the longest.
+const UNCHECKED_STATES: Statement = Statement {
+    name: "directory.unchecked_states",
+    sql: "SELECT tenant_id, product FROM billing_states \
+          WHERE subscription_id IS NOT NULL AND checked_at < ?1 ORDER BY checked_at LIMIT ?2",
+};
+
+// Whose event it is, is found out later; that it came is stored before Stripe is answered.
+const ACCEPT_EVENT: Statement = Statement {
+    name: "directory.accept_event",
+    sql: "INSERT OR IGNORE INTO stripe_events (event_id, kind, subscription_id, customer_id, received_at, status, queued_at) \
+          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5)",
+};
+
+// The queue brings an event's id: nobody's rows are in the table.
+const EVENT: Statement = Statement {
+    name: "directory.event",
+    sql: "SELECT seq, event_id, kind, subscription_id, customer_id, received_at, status, attempts, applied, finished_at, note \
+          FROM stripe_events WHERE event_id = ?1",
+};
+
+// The same table: an event is finished once, whoever tries.
+const FINISH_EVENT: Statement = Statement {
+    name: "directory.finish_event",
+    sql: "UPDATE stripe_events SET status = ?2, note = ?3, finished_at = ?4, applied = applied + ?5 \
+          WHERE event_id = ?1 AND status = 'pending'",
+};
+
+// The same table: an event that could not be processed is tried again at an instant.
+const FAIL_EVENT: Statement = Statement {
+    name: "directory.fail_event",
+    sql: "UPDATE stripe_events SET attempts = attempts + 1, note = ?2, queued_at = ?3 WHERE event_id = ?1 AND status = 'pending'",
+};
+
+// The same table: events that the queue has lost, or never got.
+const WAITING_EVENTS: Statement = Statement {
+    name: "directory.waiting_events",
+    sql: "SELECT event_id FROM stripe_events WHERE status = 'pending' AND queued_at < ?1 ORDER BY queued_at LIMIT ?2",
+};
+
+// The same table: the event is with the queue again.
+const QUEUED_EVENT: Statement = Statement {
+    name: "directory.queued_event",
+    sql: "UPDATE stripe_events SET queued_at = ?2 WHERE event_id = ?1 AND status = 'pending'",
+};
+
+// The same table, for an operator, newest first.
+const EVENTS: Statement = Statement {
+    name: "directory.events",
+    sql: "SELECT seq, event_id, kind, subscription_id, customer_id, received_at, status, attempts, applied, finished_at, note \
+          FROM stripe_events WHERE (?1 IS NULL OR status = ?1) AND seq < ?2 ORDER BY seq DESC LIMIT ?3",
+};
+
+// The same table, for an operator: an event is processed as if it had just come.
+const REPLAY_EVENT: Statement = Statement {
+    name: "directory.replay_event",
+    sql: "UPDATE stripe_events SET status = 'pending', attempts = 0, note = NULL, finished_at = NULL, queued_at = ?2 \
+          WHERE event_id = ?1 AND status <> 'pending'",
+};
+
+#[derive(Deserialize)]
+struct TenantRow {
+    tenant_id: TenantId,
+}
+
+/// Whose customer that is; `None` for one of nobody here.
+///
+/// # Errors
+/// When a database cannot be read.
+pub async fn tenant_of_customer(scope: &Scope, customer: &str) -> Result<Option<TenantId>, StoreError> {
+    for shard in super::shards(scope) {
+        let rows: Vec<TenantRow> = Database::of(scope, shard)?.all(TENANT_OF_CUSTOMER, &[text(customer)]).await?;
+        if let Some(row) = rows.first() {
+            return Ok(Some(row.tenant_id));
+        }
+    }
+    Ok(None)
+}
+
+/// A state of somebody's.
+#[derive(Debug, Clone, Deserialize)]
+pub struct StateOf {
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// Of which product.
+    pub product: String,
+}
+
+/// States that time alone changes by now, at most `limit`.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn due_states(scope: &Scope, shard: Shard, limit: u32) -> Result<Vec<StateOf>, StoreError> {
+    let params = [int(scope.now().as_millis()), int(i64::from(limit))];
+    Database::of(scope, shard)?.all(DUE_STATES, &params).await
+}
+
+/// States of subscriptions that were not compared with Stripe since an instant, at most `limit`.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn unchecked_states(
+    scope: &Scope,
+    shard: Shard,
+    since: Timestamp,
+    limit: u32,
+) -> Result<Vec<StateOf>, StoreError> {
+    let params = [int(since.as_millis()), int(i64::from(limit))];
+    Database::of(scope, shard)?.all(UNCHECKED_STATES, &params).await
+}
+
+/// An event of Stripe's as it is stored.
+#[derive(Debug, Clone, Deserialize)]
+pub struct EventRow {
+    /// Its number here.
+    pub seq: i64,
+    /// `evt_...`.
+    pub event_id: String,
+    /// `customer.subscription.updated` and so on.
+    pub kind: String,
+    /// `sub_...`.
+    pub subscription_id: Option<String>,
+    /// `cus_...`.
+    pub customer_id: Option<String>,
+    /// Milliseconds.
+    pub received_at: i64,
+    /// `pending`, `done`, `ignored` or `dead`.
+    pub status: String,
+    /// How often it could not be processed.
+    pub attempts: u32,
+    /// How often it was applied.
+    pub applied: u32,
+    /// Milliseconds.
+    pub finished_at: Option<i64>,
+    /// Why it is ignored or dead.
+    pub note: Option<String>,
+}
+
+/// How an event ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventEnd {
+    /// It was processed.
+    Done,
+    /// It says nothing here.
+    Ignored,
+    /// It cannot be processed: an operator looks at it.
+    Dead,
+}
+
+impl EventEnd {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Ignored => "ignored",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+fn events_of(scope: &Scope) -> Result<Database<'_>, StoreError> {
+    Database::of(scope, Shard::FIRST)
+}
+
+fn some(value: Option<&str>) -> JsValue {
+    value.map_or(JsValue::NULL, JsValue::from_str)
+}
+
+/// Stores an event; answers whether it is new.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn accept_event(scope: &Scope, event: &tollgate_domain::stripe_api::Event) -> Result<bool, StoreError> {
+    let subject = event.subject.as_ref();
+    let params = vec![
+        text(&event.id),
+        text(&event.kind),
+        some(subject.map(|subject| subject.subscription.as_str())),
+        some(subject.and_then(|subject| subject.customer.as_deref())),
+        int(scope.now().as_millis()),
+        text(if subject.is_some() { "pending" } else { "ignored" }),
+    ];
+    let changed = events_of(scope)?.batch(&[(ACCEPT_EVENT, params)]).await?;
+    Ok(changed.first() == Some(&1))
+}
+
+/// An event.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn event(scope: &Scope, id: &str) -> Result<Option<EventRow>, StoreError> {
+    Ok(events_of(scope)?.all(EVENT, &[text(id)]).await?.into_iter().next())
+}
+
+/// Ends an event, once.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn finish_event(scope: &Scope, id: &str, end: EventEnd, note: Option<&str>) -> Result<(), StoreError> {
+    let applied = int(i64::from(end == EventEnd::Done));
+    let params = vec![text(id), text(end.as_str()), some(note), int(scope.now().as_millis()), applied];
+    events_of(scope)?.batch(&[(FINISH_EVENT, params)]).await.map(drop)
+}
+
+/// Notes that an event could not be processed and is tried again at an instant.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn fail_event(scope: &Scope, id: &str, note: &str, again_at: Timestamp) -> Result<(), StoreError> {
+    let params = vec![text(id), text(note), int(again_at.as_millis())];
+    events_of(scope)?.batch(&[(FAIL_EVENT, params)]).await.map(drop)
+}
+
+#[derive(Deserialize)]
+struct EventId {
+    event_id: String,
+}
+
+/// Events that should have been processed by an instant, at most `limit`.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn waiting_events(scope: &Scope, before: Timestamp, limit: u32) -> Result<Vec<String>, StoreError> {
+    let params = [int(before.as_millis()), int(i64::from(limit))];
+    let rows: Vec<EventId> = events_of(scope)?.all(WAITING_EVENTS, &params).await?;
+    Ok(rows.into_iter().map(|row| row.event_id).collect())
+}
+
+/// Notes that events are with the queue.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn queued_events(scope: &Scope, ids: &[String]) -> Result<(), StoreError> {
+    let now = int(scope.now().as_millis());
+    let writes: Vec<_> = ids.iter().map(|id| (QUEUED_EVENT, vec![text(id), now.clone()])).collect();
+    events_of(scope)?.batch(&writes).await.map(drop)
+}
+
+/// Events of a status, or all, newest first, those before a number.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn events(
+    scope: &Scope,
+    status: Option<&str>,
+    before: Option<i64>,
+    limit: u32,
+) -> Result<Vec<EventRow>, StoreError> {
+    let params = [some(status), int(before.unwrap_or(1 << 52)), int(i64::from(limit))];
+    events_of(scope)?.all(EVENTS, &params).await
+}
+
+/// Has an event processed again; answers whether there is one that is not waiting anyway.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn replay_event(scope: &Scope, id: &str) -> Result<bool, StoreError> {
+    let params = vec![text(id), int(scope.now().as_millis())];
+    let changed = events_of(scope)?.batch(&[(REPLAY_EVENT, params)]).await?;
+    Ok(changed.first() == Some(&1))
 }

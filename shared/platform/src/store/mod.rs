@@ -10,6 +10,7 @@ mod api_keys;
 mod audit;
 mod configs;
 mod data_keys;
+pub mod billing;
 mod database;
 pub mod directory;
 mod mail_tokens;
@@ -45,6 +46,7 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     audit::STATEMENTS,
     data_keys::STATEMENTS,
     configs::STATEMENTS,
+    billing::STATEMENTS,
     mail_tokens::STATEMENTS,
     mails::STATEMENTS,
     sessions::STATEMENTS,

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tollgate_domain::{
-    catalogue::{Plan, Product, limits},
+    catalogue::{Plan, Product, limits, offer},
     id::{SessionId, TenantId, UserId},
     meter::{Entitlement, Limits, RateLimit, Terms},
     time::Timestamp,
@@ -18,7 +18,7 @@ pub const STATEMENTS: &[Statement] = &[SUBSCRIPTION];
 
 const SUBSCRIPTION: Statement = Statement {
     name: "subscriptions.subscription",
-    sql: "SELECT b.plan, b.version, b.anchor_at, b.trial_started_at, b.trial_ends_at, b.limits, \
+    sql: "SELECT b.plan, b.plan_version, b.version, b.anchor_at, b.trial_started_at, b.trial_ends_at, b.ended_at, b.billing_status, b.limits, \
                  CASE WHEN s.session_id IS NOT NULL AND s.revoked_at IS NULL THEN 1 ELSE 0 END AS session_stands \
           FROM subscriptions b \
           LEFT JOIN sessions s ON s.tenant_id = ?1 AND s.session_id = ?4 AND s.user_id = ?2 \
@@ -31,6 +31,8 @@ const SUBSCRIPTION: Statement = Statement {
 pub struct SubscriptionRow {
     /// The plan.
     pub plan: String,
+    /// The version of the plan that was bought.
+    pub plan_version: u32,
     /// Rises with every change.
     pub version: i64,
     /// Milliseconds: when billing began.
@@ -39,6 +41,10 @@ pub struct SubscriptionRow {
     pub trial_started_at: Option<i64>,
     /// Milliseconds.
     pub trial_ends_at: Option<i64>,
+    /// Milliseconds: since when the plan is not paid any more.
+    pub ended_at: Option<i64>,
+    /// Where what was bought stands; `None` when nothing was.
+    pub billing_status: Option<String>,
     /// What was agreed on beside the catalogue, as JSON: see [`Agreed`].
     pub limits: Option<String>,
     /// 1 while the session that asks stands.
@@ -60,16 +66,19 @@ impl SubscriptionRow {
     /// What is pushed to the meter; `None` when the catalogue does not know the plan.
     pub fn entitlement(&self, product: Product) -> Option<Entitlement> {
         let plan = Plan::parse(&self.plan)?;
-        let terms = match (plan, self.trial()) {
-            (Plan::Trial, Some(trial)) => Terms::Trial(trial),
-            _ => Terms::Monthly { anchor: Timestamp::from_millis(self.anchor_at) },
+        let anchor = Timestamp::from_millis(self.anchor_at);
+        let terms = match (self.ended_at, plan, self.trial()) {
+            (Some(at), ..) => Terms::Ended { anchor, at: Timestamp::from_millis(at) },
+            (None, Plan::Trial, Some(trial)) => Terms::Trial(trial),
+            _ => Terms::Monthly { anchor },
         };
+        let bought = offer(product, plan, self.plan_version).map(|offer| offer.limits);
         let agreed = self.agreed();
         Some(Entitlement {
             version: self.version.unsigned_abs(),
             product,
             plan,
-            limits: agreed.limits.or_else(|| limits(product, plan))?,
+            limits: agreed.limits.or(bought).or_else(|| limits(product, plan))?,
             terms,
             pooled: plan.is_pooled(),
             rate: agreed.rate,
@@ -121,10 +130,13 @@ mod tests {
     fn entitlement(agreed: Option<&str>) -> Entitlement {
         let row = SubscriptionRow {
             plan: "pro".into(),
+            plan_version: 1,
             version: 2,
             anchor_at: 0,
             trial_started_at: None,
             trial_ends_at: None,
+            ended_at: None,
+            billing_status: None,
             limits: agreed.map(str::to_owned),
             session_stands: 1,
         };

@@ -1,0 +1,222 @@
+//! `PATCH /subscription`: changes of what runs, at once or when the paid period ends.
+
+use http::StatusCode;
+use serde::Deserialize;
+use tollgate_api::subscription::{SubscriptionOut, SubscriptionPatch};
+use tollgate_domain::{
+    audit::{Action, Outcome},
+    catalogue::{Interval, Part, Plan, Product, current},
+    stripe_api::Form,
+    subscription::{Change, NoWay, Paid, Purchase, Status, StripeSubscription, wanted_offer},
+    time::Timestamp,
+};
+use tollgate_platform::{
+    Problem, Scope, audit, billing,
+    billing::{Held, Later},
+    http::{Json, Reply},
+    identity::{Fresh, needs::Billing},
+    store::{self, StoreError},
+    stripe::Stripe,
+};
+
+use crate::{
+    checkout::no_way,
+    choice::{Choice, owners_only, priced, with_lines},
+    shown::shown,
+};
+
+/// Changes what runs: more seats or a higher plan at once, prorated; fewer seats or a lower plan when the paid period ends;
+/// or ends it with the period, and takes that back. Owners only.
+#[utoipa::path(patch, path = "/subscription", operation_id = "change_subscription", tag = "billing", security(("bearer" = [])), request_body = SubscriptionPatch, responses(
+    (status = 200, body = SubscriptionOut), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 402, body = Problem, description = "`payment_required`: a payment is missing, or the card was declined"),
+    (status = 403, body = Problem, description = "Not an owner, or a key without `billing`"), (status = 409, body = Problem),
+    (status = 413, body = Problem), (status = 415, body = Problem),
+    (status = 422, body = Problem, description = "`not_an_upgrade`: there is no such move, or nothing runs"),
+    (status = 503, body = Problem, description = "`billing_not_configured`, or Stripe cannot be reached"),
+))]
+#[worker::send]
+pub async fn patch(
+    scope: Scope,
+    caller: Fresh<Billing>,
+    Json(patch): Json<SubscriptionPatch>,
+) -> Result<Reply, Problem> {
+    owners_only(&caller)?;
+    let product = patch.product.as_deref().and_then(Product::parse).unwrap_or(caller.product);
+    let stripe = Stripe::of(&scope)?;
+    let nothing = || no_way(NoWay::NotAMove, &scope);
+    let customer = billing::known_customer(&scope, caller.tenant).await?.ok_or_else(nothing)?;
+    let held = billing::reconcile(&scope, caller.tenant, product, &customer, "billing").await?.held;
+    billing::carry_out(&scope, &held).await?;
+    let paid = held.subscription.paid.clone().ok_or_else(nothing)?;
+    let held = if let Some(cancel) = patch.cancel_at_period_end {
+        end_with_period(&scope, &stripe, &held, &paid, cancel).await?
+    } else {
+        let choice = Choice {
+            plan: patch.plan.as_deref().and_then(Plan::parse).unwrap_or(paid.plan),
+            interval: patch.interval.as_deref().and_then(Interval::parse).unwrap_or(paid.interval),
+            seats: patch.seats.unwrap_or(paid.seats),
+        };
+        match held.subscription.purchase(choice.wanted(), scope.now()).map_err(|why| no_way(why, &scope))? {
+            Purchase::Change(Change::AtOnce { .. }) => at_once(&scope, &stripe, &caller, &held, choice).await?,
+            Purchase::Change(Change::AtPeriodEnd { at }) => {
+                at_period_end(&scope, &stripe, &held, &paid, choice, at).await?
+            }
+            Purchase::Checkout | Purchase::Free => return Err(nothing()),
+        }
+    };
+    let entry =
+        audit::entry(&scope, caller.actor(), Action::BillingChange, "subscription", Some(paid.id), Outcome::Success)
+            .with("asked", &asked(&patch));
+    audit::record(&scope, caller.tenant, &entry).await;
+    Ok(Reply::json(StatusCode::OK, &shown(&held, scope.now())))
+}
+
+fn asked(patch: &SubscriptionPatch) -> String {
+    let mut asked = Vec::new();
+    asked.extend(patch.plan.as_ref().map(|plan| format!("plan {plan}")));
+    asked.extend(patch.interval.as_ref().map(|interval| format!("interval {interval}")));
+    asked.extend(patch.seats.map(|seats| format!("seats {seats}")));
+    asked.extend(patch.cancel_at_period_end.map(|cancel| format!("cancel_at_period_end {cancel}")));
+    asked.join(", ")
+}
+
+/// The plan without payment, from now on.
+pub async fn take_free(scope: &Scope, held: &Held) -> Result<Held, Problem> {
+    let change = held.subscription.take_free(scope.now()).ok_or_else(|| no_way(NoWay::NotAMove, scope))?;
+    let held = held.commit(scope, change, held.later, "billing").await.map_err(|error| match error {
+        StoreError::Taken(_) => Problem::dependency("database"),
+        error @ StoreError::Failed => error.into(),
+    })?;
+    billing::carry_out(scope, &held).await?;
+    Ok(held)
+}
+
+/// A higher plan, a longer interval, more seats: what is left of the period is charged now, and without the payment nothing
+/// changes.
+pub async fn at_once(
+    scope: &Scope,
+    stripe: &Stripe,
+    caller: &Fresh<Billing>,
+    held: &Held,
+    choice: Choice,
+) -> Result<Held, Problem> {
+    let paid = held.subscription.paid.as_ref().ok_or_else(Problem::internal)?;
+    let product = held.subscription.product;
+    let object = billing::subscription_at_stripe(stripe, &paid.id).await?;
+    release(stripe, &object, held.revision).await?;
+    let offer = wanted_offer(product, paid, choice.plan, choice.interval).ok_or_else(Problem::internal)?;
+    let lines = priced(scope, stripe, product, offer, choice).await?;
+    let mut form = Form::new()
+        .with("proration_behavior", "always_invoice")
+        .with("payment_behavior", "error_if_incomplete")
+        .with("cancel_at_period_end", false);
+    let mut items = Paid::items_of(&object);
+    let mut index = 0;
+    for (key, price, quantity) in &lines {
+        // What stays of the same part is changed, so that the period goes on.
+        let same = items.iter().position(|(held, _)| (held.part == Part::Seat) == (key.part == Part::Seat));
+        if let Some(at) = same {
+            form = form.with(&format!("items[{index}][id]"), items.swap_remove(at).1);
+        }
+        form = form.with(&format!("items[{index}][price]"), price).with(&format!("items[{index}][quantity]"), quantity);
+        index += 1;
+    }
+    for (_, id) in items {
+        form = form.with(&format!("items[{index}][id]"), id).with(&format!("items[{index}][deleted]"), true);
+        index += 1;
+    }
+    // Somebody who clicks twice changes once: the key is that of what was looked at.
+    let key = match scope.idempotency_key()? {
+        Some(key) => format!("{}-{key}", caller.tenant),
+        None => format!("change-{}-{}-{:?}", paid.id, held.revision, choice.wanted()),
+    };
+    let _: StripeSubscription = stripe.post(&format!("/v1/subscriptions/{}", paid.id), &form, &key).await?;
+    follow(scope, held, &paid.id).await
+}
+
+/// A lower plan, a shorter interval, fewer seats: a schedule of Stripe's, so that its own renewal already bills what was
+/// chosen. To the plan without payment one goes by ending what is paid.
+async fn at_period_end(
+    scope: &Scope,
+    stripe: &Stripe,
+    held: &Held,
+    paid: &Paid,
+    choice: Choice,
+    at: Timestamp,
+) -> Result<Held, Problem> {
+    let product = held.subscription.product;
+    let offer = wanted_offer(product, paid, choice.plan, choice.interval)
+        .or_else(|| current(product, choice.plan))
+        .ok_or_else(Problem::internal)?;
+    if offer.price.is_none() {
+        return end_with_period(scope, stripe, held, paid, true).await;
+    }
+    let object = billing::subscription_at_stripe(stripe, &paid.id).await?;
+    release(stripe, &object, held.revision).await?;
+    let lines = priced(scope, stripe, product, offer, choice).await?;
+    let held_lines = {
+        let held_offer = paid.offer(product).ok_or_else(Problem::internal)?;
+        let held_choice = Choice { plan: paid.plan, interval: paid.interval, seats: paid.seats };
+        priced(scope, stripe, product, held_offer, held_choice).await?
+    };
+    let tag = format!("{}-{}-{:?}", paid.id, held.revision, choice.wanted());
+    let begin = Form::new().with("from_subscription", &paid.id);
+    let schedule: Schedule = stripe.post("/v1/subscription_schedules", &begin, &format!("schedule-{tag}")).await?;
+    let form = Form::new()
+        .with("end_behavior", "release")
+        .with("proration_behavior", "none")
+        .with("phases[0][start_date]", paid.period.start.as_seconds())
+        .with("phases[0][end_date]", at.as_seconds());
+    let form = with_lines(form, "phases[0][items]", &held_lines);
+    let form = with_lines(form, "phases[1][items]", &lines)
+        .with("phases[1][proration_behavior]", "none")
+        .with("phases[1][duration][interval]", choice.interval.as_str())
+        .with("phases[1][duration][interval_count]", 1);
+    let path = format!("/v1/subscription_schedules/{}", schedule.id);
+    let _: Schedule = stripe.post(&path, &form, &format!("phases-{tag}")).await?;
+    let later = Later { plan: choice.plan, interval: choice.interval, seats: choice.seats, at };
+    let text = serde_json::to_string(&later).map_err(|_| Problem::internal())?;
+    store::billing::later(scope, held.tenant, product, &text).await?;
+    follow(scope, held, &paid.id).await
+}
+
+async fn end_with_period(
+    scope: &Scope,
+    stripe: &Stripe,
+    held: &Held,
+    paid: &Paid,
+    cancel: bool,
+) -> Result<Held, Problem> {
+    let runs = matches!(paid.status, Status::Active | Status::Trialing | Status::Cancelling | Status::PastDue);
+    if !runs {
+        return Err(no_way(NoWay::NotAMove, scope));
+    }
+    let object = billing::subscription_at_stripe(stripe, &paid.id).await?;
+    release(stripe, &object, held.revision).await?;
+    let form = Form::new().with("cancel_at_period_end", cancel);
+    let key = format!("cancel-{}-{}-{cancel}", paid.id, held.revision);
+    let _: StripeSubscription = stripe.post(&format!("/v1/subscriptions/{}", paid.id), &form, &key).await?;
+    follow(scope, held, &paid.id).await
+}
+
+#[derive(Deserialize)]
+struct Schedule {
+    id: String,
+}
+
+/// A subscription that a schedule changes later cannot be changed by itself: what was arranged is given up.
+async fn release(stripe: &Stripe, object: &StripeSubscription, revision: i64) -> Result<(), Problem> {
+    if let Some(schedule) = &object.schedule {
+        let path = format!("/v1/subscription_schedules/{schedule}/release");
+        let _: Schedule = stripe.post(&path, &Form::new(), &format!("release-{schedule}-{revision}")).await?;
+    }
+    Ok(())
+}
+
+/// The state follows what was just changed; the webhook will find nothing to do.
+async fn follow(scope: &Scope, held: &Held, id: &str) -> Result<Held, Problem> {
+    let held = billing::converge_on(scope, held.tenant, id, "billing").await?.held;
+    billing::carry_out(scope, &held).await?;
+    Ok(held)
+}

@@ -1,0 +1,108 @@
+//! `POST /subscription/checkout`, `POST /user/upgrade-subscription`
+
+use http::StatusCode;
+use tollgate_api::subscription::{CheckoutIn, CheckoutOut};
+use tollgate_domain::{
+    audit::{Action, Outcome},
+    subscription::{Change, NoWay, Purchase},
+};
+use tollgate_platform::{
+    Code, Problem, Scope, audit, billing,
+    http::{Json, Reply},
+    identity::{Fresh, needs::Billing},
+    stripe::Stripe,
+};
+
+use crate::{
+    change,
+    choice::{Choice, owners_only},
+    session::{self, Opened},
+    shown::shown,
+};
+
+/// Begins to pay for a plan, or moves up. Who pays nothing yet gets the address of a checkout at Stripe, the same one until it
+/// is paid, has run out, or something else is chosen. What runs is changed at once, the rest of the period prorated:
+/// `checkout_url` is `null` then. Owners only.
+#[utoipa::path(post, path = "/subscription/checkout", operation_id = "checkout", tag = "billing", security(("bearer" = [])), request_body = CheckoutIn, responses(
+    (status = 200, body = CheckoutOut), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 402, body = Problem, description = "`payment_required`: a payment is missing, or the card was declined"),
+    (status = 403, body = Problem, description = "Not an owner, or a key without `billing`"),
+    (status = 409, body = Problem, description = "`conflict`: the subscription is paused"), (status = 413, body = Problem), (status = 415, body = Problem),
+    (status = 422, body = Problem, description = "`not_an_upgrade`: there is no such move up from what is held"),
+    (status = 503, body = Problem, description = "`billing_not_configured`, or Stripe cannot be reached"),
+))]
+#[worker::send]
+pub async fn checkout(scope: Scope, caller: Fresh<Billing>, Json(input): Json<CheckoutIn>) -> Result<Reply, Problem> {
+    buy(&scope, &caller, &input).await
+}
+
+/// The same as `POST /subscription/checkout`.
+#[utoipa::path(post, path = "/user/upgrade-subscription", operation_id = "upgrade_subscription", tag = "billing", security(("bearer" = [])), request_body = CheckoutIn, responses(
+    (status = 200, body = CheckoutOut), (status = 400, body = Problem), (status = 401, body = Problem), (status = 402, body = Problem),
+    (status = 403, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem),
+    (status = 422, body = Problem), (status = 503, body = Problem),
+))]
+#[worker::send]
+pub async fn upgrade(scope: Scope, caller: Fresh<Billing>, Json(input): Json<CheckoutIn>) -> Result<Reply, Problem> {
+    buy(&scope, &caller, &input).await
+}
+
+async fn buy(scope: &Scope, caller: &Fresh<Billing>, input: &CheckoutIn) -> Result<Reply, Problem> {
+    owners_only(caller)?;
+    let (product, plan, interval, seats) = input.chosen(caller.product).ok_or_else(Problem::internal)?;
+    let choice = Choice { plan, interval, seats };
+    let stripe = Stripe::of(scope)?;
+    let mut held = billing::load(scope, caller.tenant, product, Some(caller.user)).await?;
+    // What was paid a moment ago, and no webhook has told yet, is not bought again.
+    if let Some(customer) = billing::known_customer(scope, caller.tenant).await? {
+        held = billing::reconcile(scope, caller.tenant, product, &customer, "billing").await?.held;
+        billing::carry_out(scope, &held).await?;
+    }
+    let way = held.subscription.purchase(choice.wanted(), scope.now()).map_err(|why| no_way(why, scope))?;
+    let (url, held) = match way {
+        Purchase::Change(Change::AtPeriodEnd { .. }) => return Err(no_way(NoWay::NotAMove, scope)),
+        Purchase::Change(Change::AtOnce { .. }) => {
+            (None, change::at_once(scope, &stripe, caller, &held, choice).await?)
+        }
+        Purchase::Free => (None, change::take_free(scope, &held).await?),
+        Purchase::Checkout => {
+            let customer = billing::customer(scope, &stripe, caller.tenant, caller.user).await?;
+            match session::open(scope, &stripe, caller, product, &customer, choice).await? {
+                Opened::At(url) => (Some(url), held),
+                Opened::Paid => {
+                    let held = billing::reconcile(scope, caller.tenant, product, &customer, "billing").await?.held;
+                    billing::carry_out(scope, &held).await?;
+                    (None, held)
+                }
+            }
+        }
+    };
+    let id = held.subscription.paid.as_ref().map(|paid| paid.id.clone());
+    let entry = audit::entry(scope, caller.actor(), Action::BillingCheckout, "subscription", id, Outcome::Success)
+        .with("product", product.as_str())
+        .with("plan", plan.as_str())
+        .with("interval", interval.as_str())
+        .with("seats", &seats.to_string());
+    audit::record(scope, caller.tenant, &entry).await;
+    Ok(Reply::json(StatusCode::OK, &CheckoutOut { checkout_url: url, subscription: shown(&held, scope.now()) }))
+}
+
+/// Why not, as the client sees it.
+pub fn no_way(why: NoWay, scope: &Scope) -> Problem {
+    let upgrade_url = Some(format!("{}/subscription/plans", scope.settings().public_url));
+    let problem = match why {
+        NoWay::NotAMove => Problem::new(
+            Code::NotAnUpgrade,
+            "From the plan you have this is no move up. Moves down are made with PATCH /subscription or in the portal, and \
+             take effect when the paid period ends.",
+        ),
+        NoWay::PastDue => Problem::new(
+            Code::PaymentRequired,
+            "A payment is missing. POST /subscription/portal leads to where it is paid; then the plan can be changed.",
+        ),
+        NoWay::Paused => {
+            Problem::new(Code::Conflict, "The subscription is paused. Resume it in the portal; then it can be changed.")
+        }
+    };
+    Problem { upgrade_url, ..problem }
+}

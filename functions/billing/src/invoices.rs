@@ -1,0 +1,110 @@
+//! `GET /subscription/invoices`
+
+use http::StatusCode;
+use serde::Deserialize;
+use tollgate_api::{subscription::InvoiceOut, usage::PageOut};
+use tollgate_domain::{stripe_api::Form, time::Timestamp};
+use tollgate_platform::{
+    Code, Problem, Scope, billing,
+    http::{Query, Reply},
+    identity::{Fresh, needs::BillingRead},
+    stripe::Stripe,
+};
+
+use crate::choice::owners_only;
+
+/// How to page.
+#[derive(Debug, Deserialize)]
+pub struct Page {
+    #[serde(default)]
+    limit: Option<u32>,
+    #[serde(default)]
+    cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Invoices {
+    data: Vec<Invoice>,
+    #[serde(default)]
+    has_more: bool,
+}
+
+#[derive(Deserialize)]
+struct Invoice {
+    id: String,
+    #[serde(default)]
+    number: Option<String>,
+    #[serde(default)]
+    status: Option<String>,
+    #[serde(default)]
+    total: i64,
+    #[serde(default)]
+    amount_paid: Option<i64>,
+    #[serde(default)]
+    currency: String,
+    #[serde(default)]
+    created: Option<i64>,
+    /// Old shape.
+    #[serde(default)]
+    date: Option<i64>,
+    #[serde(default)]
+    hosted_invoice_url: Option<String>,
+    #[serde(default, rename = "invoice_pdf")]
+    pdf: Option<String>,
+}
+
+/// The tenant's invoices at Stripe, newest first. Owners only.
+#[utoipa::path(get, path = "/subscription/invoices", operation_id = "list_invoices", tag = "billing", security(("bearer" = [])),
+    params(
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100, 20 when left out"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+    ),
+    responses((status = 200, body = PageOut<InvoiceOut>), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 403, body = Problem, description = "Not an owner, or a key without `billing:read`"),
+        (status = 503, body = Problem, description = "`billing_not_configured`, or Stripe cannot be reached")))]
+#[worker::send]
+pub async fn invoices(scope: Scope, caller: Fresh<BillingRead>, Query(page): Query<Page>) -> Result<Reply, Problem> {
+    owners_only(&caller)?;
+    let limit = page.limit.unwrap_or(20);
+    if !(1..=100).contains(&limit) {
+        return Err(Problem::new(Code::BadRequest, "limit must be 1 to 100."));
+    }
+    let stripe = Stripe::of(&scope)?;
+    let Some(customer) = billing::known_customer(&scope, caller.tenant).await? else {
+        return Ok(Reply::json(StatusCode::OK, &PageOut::<InvoiceOut> { data: Vec::new(), next_cursor: None }));
+    };
+    // The customer is the tenant's own: a cursor of somebody else's finds nothing of theirs.
+    let query =
+        Form::new().with("customer", &customer).with("limit", limit).with_some("starting_after", page.cursor.as_ref());
+    let list: Invoices = match stripe.get("/v1/invoices", &query).await {
+        Err(error) if error.is_missing() || page.cursor.is_some() && is_refused(&error) => {
+            return Err(Problem::new(Code::BadRequest, "cursor is not the next_cursor of a page."));
+        }
+        list => list?,
+    };
+    let data: Vec<_> = list.data.into_iter().map(shown).collect();
+    let next_cursor = data.last().filter(|_| list.has_more).map(|invoice| invoice.id.clone());
+    Ok(Reply::json(StatusCode::OK, &PageOut { data, next_cursor }))
+}
+
+fn is_refused(error: &tollgate_platform::stripe::StripeError) -> bool {
+    matches!(error, tollgate_platform::stripe::StripeError::Refused { .. })
+}
+
+fn shown(invoice: Invoice) -> InvoiceOut {
+    InvoiceOut {
+        id: invoice.id,
+        number: invoice.number,
+        total_cents: invoice.total,
+        paid_cents: invoice.amount_paid.unwrap_or(if invoice.status.as_deref() == Some("paid") {
+            invoice.total
+        } else {
+            0
+        }),
+        status: invoice.status,
+        currency: invoice.currency,
+        created_at: Timestamp::from_millis(invoice.created.or(invoice.date).unwrap_or(0).saturating_mul(1000)),
+        hosted_url: invoice.hosted_invoice_url,
+        pdf_url: invoice.pdf,
+    }
+}

@@ -1,0 +1,55 @@
+//! `POST /subscription/portal`
+
+use http::StatusCode;
+use serde::Deserialize;
+use tollgate_api::{
+    FieldError,
+    subscription::{PortalIn, PortalOut},
+};
+use tollgate_domain::{
+    audit::{Action, Outcome},
+    stripe_api::Form,
+};
+use tollgate_platform::{
+    Problem, Scope, audit, billing,
+    http::{Json, Reply},
+    identity::{Fresh, needs::Billing},
+    random,
+    stripe::Stripe,
+};
+
+use crate::choice::owners_only;
+
+#[derive(Deserialize)]
+struct Session {
+    url: String,
+}
+
+/// The customer portal at Stripe: the card, invoices, cancelling. Owners only.
+#[utoipa::path(post, path = "/subscription/portal", operation_id = "open_portal", tag = "billing", security(("bearer" = [])), request_body = PortalIn, responses(
+    (status = 200, body = PortalOut), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 403, body = Problem, description = "Not an owner, or a key without `billing`"), (status = 413, body = Problem), (status = 415, body = Problem),
+    (status = 422, body = Problem), (status = 503, body = Problem, description = "`billing_not_configured`, or Stripe cannot be reached"),
+))]
+#[worker::send]
+pub async fn portal(scope: Scope, caller: Fresh<Billing>, Json(input): Json<PortalIn>) -> Result<Reply, Problem> {
+    owners_only(&caller)?;
+    let home = &scope.settings().public_url;
+    let back = match input.return_url {
+        None => format!("{home}/subscription"),
+        // A link of Stripe's that leads anywhere is a gift to whoever sends mails in our name.
+        Some(url) if url == *home || url.starts_with(&format!("{home}/")) => url,
+        Some(_) => {
+            let error = FieldError::new("return_url", "must be an address of this platform");
+            return Err(Problem::invalid(vec![error]));
+        }
+    };
+    let stripe = Stripe::of(&scope)?;
+    let customer = billing::customer(&scope, &stripe, caller.tenant, caller.user).await?;
+    let form = Form::new().with("customer", &customer).with("return_url", back);
+    let session: Session = stripe.post("/v1/billing_portal/sessions", &form, &random::name("portal")?).await?;
+    let entry =
+        audit::entry(&scope, caller.actor(), Action::BillingPortal, "customer", Some(customer), Outcome::Success);
+    audit::record(&scope, caller.tenant, &entry).await;
+    Ok(Reply::json(StatusCode::OK, &PortalOut { portal_url: session.url }))
+}

@@ -1,0 +1,158 @@
+//! What an event says. Its content is never applied (see [`crate::subscription`]): all that is read is whose subscription
+//! is to be fetched again.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The longest id that is taken, in characters: Stripe's are up to 255.
+const MAX_ID_CHARS: usize = 255;
+
+/// An event as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// `evt_...`.
+    pub id: String,
+    /// `customer.subscription.updated` and so on.
+    pub kind: String,
+    /// What it is about; `None` for what is kept and ignored.
+    pub subject: Option<Subject>,
+}
+
+/// The subscription that changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// `sub_...`.
+    pub subscription: String,
+    /// `cus_...`, where the event says so.
+    pub customer: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    id: String,
+    #[serde(rename = "type")]
+    kind: String,
+    data: Data,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    object: Value,
+}
+
+impl Event {
+    /// Reads a body; `None` when it is no event of Stripe's.
+    pub fn read(body: &[u8]) -> Option<Self> {
+        let wire: Wire = serde_json::from_slice(body).ok()?;
+        let is_id = |text: &str| {
+            text.starts_with("evt_")
+                && text.len() <= MAX_ID_CHARS
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        };
+        if !is_id(&wire.id) || wire.kind.len() > MAX_ID_CHARS {
+            return None;
+        }
+        let subject = subject(&wire.kind, &wire.data.object);
+        Some(Self { id: wire.id, kind: wire.kind, subject })
+    }
+}
+
+/// An id stands alone, or in an object that was expanded.
+fn id_of(value: &Value) -> Option<String> {
+    let id = value.as_str().or_else(|| value.get("id")?.as_str())?;
+    (!id.is_empty() && id.len() <= MAX_ID_CHARS).then(|| id.to_owned())
+}
+
+fn subject(kind: &str, object: &Value) -> Option<Subject> {
+    let subscription = match kind.split('.').next()? {
+        "customer" if kind.starts_with("customer.subscription.") => id_of(object.get("id")?),
+        // Since 2025-03-31 it stands under `parent`:
+        // <https://docs.stripe.com/changelog/basil/2025-03-31/adds-new-parent-field-to-invoicing-objects>.
+        "invoice" => object
+            .get("subscription")
+            .and_then(id_of)
+            .or_else(|| id_of(object.pointer("/parent/subscription_details/subscription")?)),
+        "checkout" => id_of(object.get("subscription")?),
+        "subscription_schedule" => {
+            object.get("subscription").and_then(id_of).or_else(|| id_of(object.get("released_subscription")?))
+        }
+        _ => None,
+    }?;
+    Some(Subject { subscription, customer: object.get("customer").and_then(id_of) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn read(kind: &str, object: &Value) -> Option<Event> {
+        Event::read(
+            json!({"id": "evt_1", "object": "event", "type": kind, "data": {"object": object}}).to_string().as_bytes(),
+        )
+    }
+
+    fn subscription_of(kind: &str, object: &Value) -> Option<String> {
+        read(kind, object).unwrap().subject.map(|subject| subject.subscription)
+    }
+
+    #[test]
+    fn the_subscription_is_found_in_every_shape() {
+        let sub = Some("sub_1".to_owned());
+        assert_eq!(subscription_of("customer.subscription.updated", &json!({"id": "sub_1", "customer": "cus_1"})), sub);
+        assert_eq!(subscription_of("invoice.paid", &json!({"id": "in_1", "subscription": "sub_1"})), sub);
+        assert_eq!(subscription_of("invoice.paid", &json!({"subscription": {"id": "sub_1"}})), sub);
+        let new = json!({"parent": {"subscription_details": {"subscription": "sub_1"}}, "customer": "cus_1"});
+        assert_eq!(subscription_of("invoice.payment_failed", &new), sub);
+        assert_eq!(subscription_of("checkout.session.completed", &json!({"subscription": "sub_1"})), sub);
+        assert_eq!(
+            subscription_of(
+                "subscription_schedule.released",
+                &json!({"subscription": null, "released_subscription": "sub_1"})
+            ),
+            sub
+        );
+        let subject = read("invoice.paid", &new).unwrap().subject.unwrap();
+        assert_eq!(subject.customer.as_deref(), Some("cus_1"));
+    }
+
+    #[test]
+    fn what_is_about_nothing_of_ours_has_no_subject() {
+        for (kind, object) in [
+            ("payout.paid", json!({"id": "po_1"})),
+            ("customer.created", json!({"id": "cus_1"})),
+            ("invoice.paid", json!({"id": "in_1", "subscription": null})),
+            ("invoice.paid", json!({"id": "in_1", "parent": {"type": "quote_details"}})),
+            ("checkout.session.completed", json!({"mode": "payment", "subscription": null})),
+            ("something.new", json!({"subscription": "sub_1"})),
+            ("", json!(null)),
+        ] {
+            assert_eq!(subscription_of(kind, &object), None, "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_event_is_not_read() {
+        for body in [
+            "",
+            "[]",
+            "{}",
+            r#"{"id":"evt_1","type":"x"}"#,
+            r#"{"id":"cus_1","type":"x","data":{"object":{}}}"#,
+            r#"{"id":"evt_'; --","type":"x","data":{"object":{}}}"#,
+            r#"{"id":7,"type":"x","data":{"object":{}}}"#,
+        ] {
+            assert_eq!(Event::read(body.as_bytes()), None, "{body}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_panics(body: Vec<u8>, kind: String, text: String) {
+            let _ = Event::read(&body);
+            let _ = read(&kind, &json!({"subscription": text}));
+            let _ = read("invoice.paid", &json!({"subscription": text, "customer": [text]}));
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Others are told what was decided. Each effect may be carried out twice: a meter ignores a version that it knows, a mail of
+//! the same key is sent once.
+
+use tollgate_api::Problem;
+use tollgate_domain::{
+    catalogue::Product,
+    meter::{Entitlement, Limits},
+    subscription::Effect,
+};
+
+use super::held::Held;
+use crate::{
+    Scope, log, mail,
+    meter::{MeterClient, PoolClient, PoolReply, PoolRequest},
+    store,
+};
+
+/// Carries out what waits. What fails is tried again by the clock.
+///
+/// # Errors
+/// When somebody could not be told.
+pub async fn carry_out(scope: &Scope, held: &Held) -> Result<(), Problem> {
+    let product = held.subscription.product;
+    for effect in &held.pending {
+        match effect {
+            Effect::Push(_) => push(scope, held, product).await?,
+            Effect::Mail(notice) => {
+                let Some(owner) = store::billing::owner(scope, held.tenant).await? else { continue };
+                let portal = format!("{}/subscription", scope.settings().public_url);
+                mail::notice(scope, held.tenant, &owner, product, notice, &portal).await?;
+            }
+            Effect::Seats(_) | Effect::Audit(_) | Effect::Duplicate { .. } => {}
+        }
+    }
+    if held.revision > 0 {
+        let due_at = held.subscription.due_at(scope.now());
+        store::billing::carried_out(scope, held.tenant, product, held.revision, due_at).await?;
+    }
+    Ok(())
+}
+
+/// Tells every meter of the tenant, and the pool of a team. What is told is the row of this moment with the contract that may
+/// stand in it, not what was decided then: the newest wins either way.
+async fn push(scope: &Scope, held: &Held, product: Product) -> Result<(), Problem> {
+    let row = store::subscription(scope, held.tenant, held.user, product, None).await?;
+    let Some(entitlement) = row.and_then(|row| row.entitlement(product)) else {
+        log::error("billing", &format!("{} has no plan that can be pushed", held.tenant), Some(scope));
+        return Ok(());
+    };
+    if entitlement.pooled {
+        let pool = PoolClient::named(held.tenant, product);
+        let request = PoolRequest::Configure { owner: pool.owner(), entitlement };
+        if pool.ask(scope, &request).await? != PoolReply::Done {
+            return Err(Problem::dependency("meter"));
+        }
+    }
+    for user in store::billing::members(scope, held.tenant).await? {
+        let told = if user == held.user || entitlement.pooled {
+            entitlement
+        } else {
+            // The plan is for one: the others of a team that was have nothing of it.
+            Entitlement { limits: Limits::default(), ..entitlement }
+        };
+        MeterClient::named(held.tenant, user, product).configure(scope, told).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! Stripe is asked, and the state follows.
+
+use tollgate_api::Problem;
+use tollgate_domain::{
+    catalogue::Product,
+    id::TenantId,
+    stripe_api::Form,
+    subscription::{Paid, StripeSubscription, Unreadable},
+};
+
+use super::held::{Held, load};
+use crate::{
+    Scope,
+    store::{self, StoreError},
+    stripe::{List, Stripe, StripeError},
+};
+
+/// How often a change is decided again when others change the same state.
+const TRIES: u32 = 10;
+
+/// Why a state could not follow.
+#[derive(Debug)]
+pub enum Failure {
+    /// It may work later.
+    Later(Box<Problem>),
+    /// It never will, as things are.
+    Never(String),
+    /// It is about nothing of ours.
+    Foreign(&'static str),
+}
+
+impl Failure {
+    /// It may work later.
+    pub fn later(problem: impl Into<Problem>) -> Self {
+        Self::Later(Box::new(problem.into()))
+    }
+}
+
+impl From<StripeError> for Failure {
+    fn from(error: StripeError) -> Self {
+        if error.is_missing() { Self::Foreign("Stripe has no such subscription") } else { Self::later(error) }
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Later(problem) => *problem,
+            Failure::Never(_) | Failure::Foreign(_) => Self::dependency("stripe"),
+        }
+    }
+}
+
+/// What a look at Stripe has brought.
+#[derive(Debug)]
+pub struct Converged {
+    /// The state as it is now.
+    pub held: Held,
+    /// Whether anything was changed.
+    pub changed: bool,
+}
+
+/// A subscription as it is at Stripe now.
+///
+/// # Errors
+/// [`StripeError`].
+pub async fn subscription_at_stripe(stripe: &Stripe, id: &str) -> Result<StripeSubscription, StripeError> {
+    stripe.get(&format!("/v1/subscriptions/{id}"), &Form::new().with("expand[0]", "latest_invoice")).await
+}
+
+/// Fetches a subscription of a tenant's and follows it. The state is read before Stripe is asked and stored only if nobody
+/// changed it since: what was fetched is never older than what it replaces.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn converge_on(scope: &Scope, tenant: TenantId, id: &str, function: &str) -> Result<Converged, Failure> {
+    let stripe = Stripe::of(scope).map_err(Failure::later)?;
+    let mut product: Option<Product> = None;
+    for _ in 0..TRIES {
+        let before = match product {
+            Some(product) => Some(load(scope, tenant, product, None).await?),
+            None => known(scope, tenant, id).await?,
+        };
+        let object = subscription_at_stripe(&stripe, id).await?;
+        let of = Paid::product_of(&object).map_err(unreadable)?;
+        product = Some(of);
+        // The first event of a product: only now it is known what to load, and Stripe is asked once more.
+        let Some(before) = before.filter(|held| held.subscription.product == of) else { continue };
+        let now = scope.now();
+        let (next, effects) = before.subscription.converge(&object, now).map_err(unreadable)?;
+        let later = before.later.filter(|_| object.schedule.is_some());
+        if next == before.subscription && effects.is_empty() && later == before.later {
+            return Ok(Converged { held: before, changed: false });
+        }
+        match before.commit(scope, (next, effects), later, function).await {
+            Ok(held) => return Ok(Converged { held, changed: true }),
+            Err(StoreError::Taken(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Failure::later(Problem::dependency("database")))
+}
+
+async fn known(scope: &Scope, tenant: TenantId, id: &str) -> Result<Option<Held>, StoreError> {
+    let all = super::load_all(scope, tenant).await?;
+    Ok(all.into_iter().find(|held| held.subscription.paid.as_ref().is_some_and(|paid| paid.id == id)))
+}
+
+/// An operator looks at it: the catalogue lacks what somebody pays for, or Stripe says what it did not say before.
+fn unreadable(why: Unreadable) -> Failure {
+    Failure::Never(why.to_string())
+}
+
+/// Compares what a tenant holds of a product with all that Stripe has of its customer, and follows.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn reconcile(
+    scope: &Scope,
+    tenant: TenantId,
+    product: Product,
+    customer: &str,
+    function: &str,
+) -> Result<Converged, Failure> {
+    let stripe = Stripe::of(scope).map_err(Failure::later)?;
+    for _ in 0..TRIES {
+        let before = load(scope, tenant, product, None).await?;
+        let query = Form::new()
+            .with("customer", customer)
+            .with("status", "all")
+            .with("limit", 100)
+            .with("expand[0]", "data.latest_invoice");
+        let list: List<StripeSubscription> = stripe.get("/v1/subscriptions", &query).await?;
+        // One that is of nothing in the catalogue is none of this product's.
+        let ours: Vec<_> = list.data.into_iter().filter(|object| Paid::product_of(object) == Ok(product)).collect();
+        let (next, effects) = before.subscription.reconcile(&ours, scope.now()).map_err(unreadable)?;
+        let held = next.paid.as_ref().map(|paid| paid.id.as_str());
+        let scheduled = ours.iter().any(|object| Some(object.id.as_str()) == held && object.schedule.is_some());
+        let later = before.later.filter(|_| scheduled);
+        if next == before.subscription && effects.is_empty() && later == before.later {
+            if before.revision > 0 {
+                store::billing::checked(scope, tenant, product).await?;
+            }
+            return Ok(Converged { held: before, changed: false });
+        }
+        match before.commit(scope, (next, effects), later, function).await {
+            Ok(held) => return Ok(Converged { held, changed: true }),
+            Err(StoreError::Taken(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Failure::later(Problem::dependency("database")))
+}
+
+/// What time alone brings.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn tick(scope: &Scope, tenant: TenantId, product: Product, function: &str) -> Result<Held, Failure> {
+    for _ in 0..TRIES {
+        let before = load(scope, tenant, product, None).await?;
+        if before.revision == 0 {
+            return Ok(before);
+        }
+        let (next, effects) = before.subscription.tick(scope.now());
+        if next == before.subscription && effects.is_empty() {
+            return Ok(before);
+        }
+        match before.commit(scope, (next, effects), before.later, function).await {
+            Ok(held) => return Ok(held),
+            Err(StoreError::Taken(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Failure::later(Problem::dependency("database")))
+}

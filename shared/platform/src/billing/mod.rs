@@ -1,0 +1,24 @@
+//! What a tenant holds of a product: the shell around [`tollgate_domain::subscription`].
+//!
+//! | file | its job |
+//! |---|---|
+//! | `held` | a state, loaded and stored; of two changes at once one is decided again |
+//! | `converge` | Stripe is asked, and the state follows |
+//! | `carry_out` | others are told: meters, pool, mails |
+//! | `customer` | a tenant's one customer at Stripe |
+//! | `prices` | the catalogue's prices at Stripe |
+//! | `waiting` | stored events on their way to the queue |
+
+mod carry_out;
+mod converge;
+mod customer;
+mod held;
+mod prices;
+mod waiting;
+
+pub use carry_out::carry_out;
+pub use converge::{Converged, Failure, converge_on, reconcile, subscription_at_stripe, tick};
+pub use customer::{customer, known_customer};
+pub use held::{Held, Later, load, load_all};
+pub use prices::price_ids;
+pub use waiting::hand_over_events;

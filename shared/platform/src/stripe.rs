@@ -1,0 +1,185 @@
+//! Stripe's API: one request at a time, tried again where that may help.
+//!
+//! What a request says and when it is made again is in [`tollgate_domain::stripe_api`].
+
+use core::time::Duration;
+
+use serde::{Deserialize, de::DeserializeOwned};
+use tollgate_api::{Code, Problem};
+use tollgate_domain::stripe_api::{API_VERSION, Form, Outcome, pause_ms};
+use worker::Delay;
+
+use crate::{Scope, log, outgoing, random, settings};
+
+/// How long one try may take, in milliseconds.
+const TIMEOUT_MS: u32 = 10_000;
+
+/// Why Stripe did not do it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StripeError {
+    /// It cannot be reached, or failed, after every try.
+    Unavailable,
+    /// It refused.
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// Its code, `resource_missing` for example.
+        code: String,
+        /// What it says to people.
+        message: String,
+    },
+}
+
+impl StripeError {
+    /// Whether there is no such object.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Refused { status: 404, .. })
+            || matches!(self, Self::Refused { code, .. } if code == "resource_missing")
+    }
+}
+
+impl From<StripeError> for Problem {
+    fn from(error: StripeError) -> Self {
+        match error {
+            // The card: what Stripe says about it is meant for its holder.
+            StripeError::Refused { status: 402, message, .. } => {
+                Self::new(Code::PaymentRequired, format!("The payment did not go through: {message}"))
+            }
+            // What else it refuses is ours to mend; the log knows.
+            StripeError::Unavailable | StripeError::Refused { .. } => Self::dependency("stripe"),
+        }
+    }
+}
+
+/// What no plan can be bought without.
+pub fn not_configured() -> Problem {
+    Problem::new(Code::BillingNotConfigured, "Plans cannot be bought here: STRIPE_SECRET_KEY is not set.")
+}
+
+/// A client of Stripe's API.
+#[derive(Debug, Clone)]
+pub struct Stripe {
+    scope: Scope,
+    key: String,
+    base: String,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    #[serde(default)]
+    error: RefusalBody,
+}
+
+#[derive(Deserialize, Default)]
+struct RefusalBody {
+    #[serde(default)]
+    code: Option<String>,
+    #[serde(default)]
+    message: Option<String>,
+}
+
+/// A list of Stripe's.
+#[derive(Debug, Deserialize)]
+pub struct List<T> {
+    /// Its page.
+    pub data: Vec<T>,
+}
+
+impl Stripe {
+    /// The client of this installation's account.
+    ///
+    /// # Errors
+    /// 503 `billing_not_configured`.
+    pub fn of(scope: &Scope) -> Result<Self, Problem> {
+        let key = settings::text(scope.env(), "STRIPE_SECRET_KEY").ok_or_else(not_configured)?;
+        let base =
+            settings::text(scope.env(), "STRIPE_API_BASE").unwrap_or_else(|| "https://api.stripe.com".to_owned());
+        Ok(Self { scope: scope.clone(), key, base: base.trim_end_matches('/').to_owned() })
+    }
+
+    /// Reads.
+    ///
+    /// # Errors
+    /// [`StripeError`].
+    pub async fn get<T: DeserializeOwned>(&self, path: &str, query: &Form) -> Result<T, StripeError> {
+        let separator = if query.as_str().is_empty() { "" } else { "?" };
+        self.send("GET", &format!("{path}{separator}{}", query.as_str()), None, "").await
+    }
+
+    /// Changes. `key` makes the request the same request, however often it is sent: Stripe carries it out once.
+    ///
+    /// # Errors
+    /// [`StripeError`].
+    pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &Form, key: &str) -> Result<T, StripeError> {
+        self.send("POST", path, Some(body.as_str()), key).await
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&str>,
+        key: &str,
+    ) -> Result<T, StripeError> {
+        let url = format!("{}{path}", self.base);
+        let authorization = format!("Bearer {}", self.key);
+        let mut headers = vec![("authorization", authorization.as_str()), ("stripe-version", API_VERSION)];
+        if body.is_some() {
+            headers.push(("content-type", "application/x-www-form-urlencoded"));
+            headers.push(("idempotency-key", key));
+        }
+        let place = path.split('?').next().unwrap_or(path);
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let (outcome, answer) = self.attempt(method, &url, &headers, body).await;
+            if let Outcome::Answered { status: 200..=299, .. } = outcome {
+                return serde_json::from_slice(&answer).map_err(|error| {
+                    self.log(&format!("{method} {place}: an answer that cannot be read: {error}"));
+                    StripeError::Unavailable
+                });
+            }
+            let random = u32::from_be_bytes(random::bytes().unwrap_or_default());
+            let Some(pause) = pause_ms(outcome, tries, random) else {
+                return Err(self.refused(method, place, outcome, &answer));
+            };
+            Delay::from(Duration::from_millis(pause)).await;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        method: &str,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> (Outcome, Vec<u8>) {
+        let sent = outgoing::send(&self.scope, method, url, headers.iter().copied(), body, TIMEOUT_MS).await;
+        let Ok(answer) = sent else { return (Outcome::Lost, Vec::new()) };
+        let Ok(bytes) = answer.bytes().await else { return (Outcome::Lost, Vec::new()) };
+        let outcome = Outcome::Answered {
+            status: answer.status(),
+            should_retry: answer.header("stripe-should-retry").and_then(|value| value.parse().ok()),
+            retry_after_seconds: answer.header("retry-after").and_then(|value| value.parse().ok()),
+        };
+        (outcome, bytes)
+    }
+
+    fn refused(&self, method: &str, place: &str, outcome: Outcome, answer: &[u8]) -> StripeError {
+        let Outcome::Answered { status, .. } = outcome else {
+            self.log(&format!("{method} {place}: no answer"));
+            return StripeError::Unavailable;
+        };
+        let body = serde_json::from_slice::<Refusal>(answer).map(|refusal| refusal.error).unwrap_or_default();
+        let (code, message) = (body.code.unwrap_or_default(), body.message.unwrap_or_default());
+        self.log(&format!("{method} {place}: {status} {code} {message}"));
+        if matches!(status, 409 | 429 | 500..) {
+            return StripeError::Unavailable;
+        }
+        StripeError::Refused { status, code, message }
+    }
+
+    fn log(&self, text: &str) {
+        log::warn("stripe", text, Some(&self.scope));
+    }
+}
