@@ -31,10 +31,15 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     ("webhooks", "STRIPE_WEBHOOK"),
 ];
 
+/// The first two segments of paths that another function answers than the one that has the first.
+const WITHIN: &[(&str, &str)] =
+    &[("auth/identities", "OAUTH"), ("auth/oauth", "OAUTH"), ("auth/sso", "OAUTH"), ("team/sso", "OAUTH")];
+
 /// The binding of every function, once: some answer several first segments.
 pub fn bindings() -> impl Iterator<Item = &'static str> {
-    let first = |at: usize, binding: &str| FUNCTIONS.iter().position(|(_, other)| *other == binding) == Some(at);
-    FUNCTIONS.iter().enumerate().filter(move |(at, (_, binding))| first(*at, binding)).map(|(_, (_, binding))| *binding)
+    let all = || FUNCTIONS.iter().chain(WITHIN);
+    let first = move |at: usize, binding: &str| all().position(|(_, other)| *other == binding) == Some(at);
+    all().enumerate().filter(move |(at, (_, binding))| first(*at, binding)).map(|(_, (_, binding))| *binding)
 }
 
 /// Where a path goes; `None` when nothing is there.
@@ -55,11 +60,12 @@ pub fn target(path: &str) -> Option<Target<'_>> {
     if let Some(id) = path.strip_prefix("/__dev/cost/") {
         return Some(Target::Cost(id));
     }
-    // The operator's view of what Stripe sent is where it is received.
-    if path == "/admin/stripe-events" || path.starts_with("/admin/stripe-events/") {
-        return Some(Target::Function("STRIPE_WEBHOOK"));
+    let path = path.get(1..)?;
+    let second = path.match_indices('/').nth(1).map_or(path, |(at, _)| &path[..at]);
+    if let Some((_, binding)) = WITHIN.iter().find(|(segments, _)| *segments == second) {
+        return Some(Target::Function(binding));
     }
-    let first = path.get(1..)?.split('/').next()?;
+    let first = path.split('/').next()?;
     FUNCTIONS.iter().find(|(segment, _)| *segment == first).map(|(_, binding)| Target::Function(binding))
 }
 
@@ -84,6 +90,10 @@ mod tests {
         assert_eq!(target("/webhooks/stripe"), Some(Target::Function("STRIPE_WEBHOOK")));
         assert_eq!(target("/admin/stripe-events/evt_1/replay"), Some(Target::Function("STRIPE_WEBHOOK")));
         assert_eq!(target("/admin/users"), Some(Target::Function("TEAM")));
+        assert_eq!(target("/auth/oauth/github/start"), Some(Target::Function("OAUTH")));
+        assert_eq!(target("/auth/identities"), Some(Target::Function("OAUTH")));
+        assert_eq!(target("/auth/identitiesx"), Some(Target::Function("AUTH")));
+        assert_eq!(target("/team/sso"), Some(Target::Function("OAUTH")));
         assert_eq!(target("/health"), Some(Target::Health));
         assert_eq!(target("/api/docs/rapidoc-min.js"), Some(Target::Assets));
         assert_eq!(target("/__dev/cost/req_1"), Some(Target::Cost("req_1")));
@@ -97,7 +107,7 @@ mod tests {
     #[test]
     fn a_function_of_several_segments_is_bound_once() {
         let bound: Vec<_> = bindings().collect();
-        let once: std::collections::BTreeSet<_> = FUNCTIONS.iter().map(|(_, binding)| *binding).collect();
+        let once: std::collections::BTreeSet<_> = FUNCTIONS.iter().chain(WITHIN).map(|(_, binding)| *binding).collect();
         assert_eq!(bound.len(), once.len());
         assert!(once.iter().all(|binding| bound.contains(binding)));
     }

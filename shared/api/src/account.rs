@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tollgate_domain::{
     account::{Email, check_password},
     catalogue::Product,
-    id::{SessionId, TenantId, UserId},
+    id::{IdentityId, SessionId, TenantId, UserId},
     time::Timestamp,
     trial::TrialStatus,
 };
@@ -209,6 +209,39 @@ pub struct SignedInOut {
     /// The tokens.
     #[serde(flatten)]
     pub tokens: TokensOut,
+}
+
+/// `POST /auth/oauth/token`.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+pub struct SignInCodeIn {
+    /// The `code` that the page got in its address.
+    pub code: String,
+}
+
+impl Validate for SignInCodeIn {}
+
+/// A sign-in at another party that opens the account.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct IdentityOut {
+    /// `idn_…`
+    #[schema(value_type = String)]
+    pub id: IdentityId,
+    /// `google`, `github`, `oidc`, or `sso` for a team's single sign-on.
+    pub provider: String,
+    /// Who says so.
+    pub issuer: String,
+    /// The address that it told when it was linked.
+    pub email: Option<String>,
+    /// When it was linked.
+    #[schema(value_type = String, format = DateTime)]
+    pub linked_at: Timestamp,
+}
+
+/// `GET /auth/identities`.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct IdentitiesOut {
+    /// The one that was linked first first.
+    pub data: Vec<IdentityOut>,
 }
 
 /// `PATCH /user/profile`: a field that is left out stays.

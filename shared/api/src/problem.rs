@@ -61,6 +61,18 @@ pub enum Code {
     InvitationClosed,
     /// What was to be replaced is of another version than `If-Match` names.
     PreconditionFailed,
+    /// The sign-in provider is not configured here.
+    ProviderNotConfigured,
+    /// A sign-in through another party is not good.
+    SignInRefused,
+    /// The provider does not vouch for an address that is registered here.
+    EmailNotVouchedFor,
+    /// It is the last way to sign in.
+    LastSignIn,
+    /// Another team has proven that the domain is its own.
+    DomainTaken,
+    /// The record that proves a domain is not there.
+    DomainNotProven,
     /// The body is too large.
     PayloadTooLarge,
     /// The body is not `application/json`.
@@ -173,6 +185,12 @@ impl Code {
             Self::LeaveTeamFirst => "leave_team_first",
             Self::InvitationClosed => "invitation_closed",
             Self::PreconditionFailed => "precondition_failed",
+            Self::ProviderNotConfigured => "provider_not_configured",
+            Self::SignInRefused => "sign_in_refused",
+            Self::EmailNotVouchedFor => "email_not_vouched_for",
+            Self::LastSignIn => "last_sign_in",
+            Self::DomainTaken => "domain_taken",
+            Self::DomainNotProven => "domain_not_proven",
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::NotAnUpgrade => "not_an_upgrade",
@@ -200,9 +218,13 @@ impl Code {
             }
             Self::TrialExpired | Self::PaymentRequired => StatusCode::PAYMENT_REQUIRED,
             Self::PlanLacksFeature | Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::ModelNotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::ModelNotFound | Self::ProviderNotConfigured => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict
+            | Self::EmailNotVouchedFor
+            | Self::LastSignIn
+            | Self::DomainTaken
+            | Self::DomainNotProven
             | Self::EmailTaken
             | Self::LastOwner
             | Self::NoSeat
@@ -210,6 +232,7 @@ impl Code {
             | Self::LeaveTeamFirst => StatusCode::CONFLICT,
             Self::IdempotencyAnswerGone | Self::InvitationClosed => StatusCode::GONE,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            Self::SignInRefused => StatusCode::UNAUTHORIZED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::QuotaExceeded | Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
@@ -245,6 +268,12 @@ impl Code {
             Self::LeaveTeamFirst => "Another team has to be left first",
             Self::InvitationClosed => "The invitation is no longer good",
             Self::PreconditionFailed => "It was changed by somebody else",
+            Self::ProviderNotConfigured => "The sign-in provider is not configured",
+            Self::SignInRefused => "The sign-in through the provider is not good",
+            Self::EmailNotVouchedFor => "The provider does not vouch for the address",
+            Self::LastSignIn => "It is the last way to sign in",
+            Self::DomainTaken => "The domain is another team's",
+            Self::DomainNotProven => "The domain is not proven",
             Self::PayloadTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body's type is not supported",
             Self::NotAnUpgrade => "There is no such move",

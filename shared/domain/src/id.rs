@@ -105,6 +105,8 @@ id!(/// A key of the API.
     ApiKeyId, "key_");
 id!(/// An invitation to a team.
     InvitationId, "inv_");
+id!(/// A subject of another party, linked with an account.
+    IdentityId, "idn_");
 id!(/// Extra amounts on a meter: a top-up that was bought, goodwill that was given.
     GrantId, "grt_");
 id!(/// One HTTP request, as answered in `X-Request-Id`.

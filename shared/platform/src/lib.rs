@@ -16,7 +16,8 @@
 //! | [`mail`] | asking for a mail |
 //! | [`stripe`], [`billing`] | Stripe's API; what is bought, converging on what Stripe says |
 //! | [`team`] | changing who is in a team, as what |
-//! | [`outgoing`] | HTTP to other parties |
+//! | [`outgoing`], [`exchange`] | HTTP to other parties; to those that are not trusted |
+//! | [`signature`] | signatures of other parties |
 //! | [`settings`] | what comes from the environment |
 //! | [`clock`], [`random`], [`log`], [`cost`] | time, entropy, structured logs, what a request cost |
 
@@ -25,6 +26,7 @@ pub mod audit;
 pub mod billing;
 pub mod clock;
 pub mod cost;
+pub mod exchange;
 pub mod http;
 pub mod identity;
 pub mod log;
@@ -34,6 +36,7 @@ pub mod outgoing;
 pub mod random;
 pub mod settings;
 pub mod sign_in;
+pub mod signature;
 pub mod store;
 pub mod stripe;
 pub mod team;

@@ -27,6 +27,7 @@ pub fn functions() -> Vec<(&'static str, Routes, Document)> {
         ("user", tollgate_user::ROUTES, tollgate_user::Docs::openapi()),
         ("billing", tollgate_billing::ROUTES, tollgate_billing::Docs::openapi()),
         ("stripe-webhook", tollgate_stripe_webhook::ROUTES, tollgate_stripe_webhook::Docs::openapi()),
+        ("oauth", tollgate_oauth::ROUTES, tollgate_oauth::Docs::openapi()),
     ]
 }
 

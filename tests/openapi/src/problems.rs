@@ -82,6 +82,24 @@ explained! {
     PreconditionFailed:
         "What was to be replaced has another version than the `ETag` in `If-Match`, or is there although `If-None-Match: *` was sent.",
         "Read it again, put your change into what is there now, and send that with its `ETag`.";
+    ProviderNotConfigured:
+        "The provider that the address names is not configured on this installation, or there is no single sign-on for the domain.",
+        "Choose another way to sign in. Whoever runs the installation sets `GOOGLE_CLIENT_ID`, `GITHUB_CLIENT_ID` or `OIDC_CLIENT_ID` with what belongs to them.";
+    SignInRefused:
+        "A sign-in through another party is not good: it was not begun in this browser, took longer than ten minutes, was used before, was refused at the provider, or what the provider answered is not sound. `detail` says which.",
+        "Begin again at `/auth/oauth/{provider}/start`.";
+    EmailNotVouchedFor:
+        "There is an account with this address, and the provider does not say that the address belongs to whoever signs in.",
+        "Confirm the address at the provider, or sign in with the password; `POST /auth/forgot-password` sets one.";
+    LastSignIn:
+        "Without it nobody could sign in to the account any more.",
+        "Set a password first with `POST /auth/forgot-password`, or sign in through another provider once.";
+    DomainTaken:
+        "Another team has proven that this domain is its own.",
+        "Ask that team to give the domain up with `DELETE /team/sso/domains/{domain}`.";
+    DomainNotProven:
+        "The TXT record that proves the domain was not found.",
+        "Set the record that `detail` names, wait until the name servers answer it, and try again.";
     PayloadTooLarge:
         "The body is larger than this address takes.",
         "Send less; `detail` tells the limit.";

@@ -53,6 +53,8 @@ actions! {
     RecoveryCodeUse => "account.recovery_code_use",
     /// Another provider's sign-in was connected.
     IdentityLink => "account.identity_link",
+    /// Another provider's sign-in was taken off.
+    IdentityUnlink => "account.identity_unlink",
     /// Name or settings were changed.
     ProfileChange => "account.profile_change",
     /// All about a user was exported.
@@ -81,6 +83,16 @@ actions! {
     TeamLeave => "team.leave",
     /// The team was handed on.
     TeamTransfer => "team.transfer",
+    /// Single sign-on was set up or changed.
+    SsoChange => "team.sso_change",
+    /// Single sign-on was removed.
+    SsoRemove => "team.sso_remove",
+    /// A domain was claimed.
+    DomainClaim => "team.domain_claim",
+    /// A domain was proven to be the team's.
+    DomainVerify => "team.domain_verify",
+    /// A domain was given up.
+    DomainRemove => "team.domain_remove",
     /// A checkout was begun.
     BillingCheckout => "billing.checkout",
     /// The portal was opened.

@@ -80,8 +80,8 @@ pub struct Claims {
     pub subject: String,
     /// The address, where the token has one that is one.
     pub email: Option<Email>,
-    /// Whether the issuer says that the address is theirs.
-    pub email_verified: bool,
+    /// Whether the issuer says that the address is theirs; `None` where it says nothing of it.
+    pub email_verified: Option<bool>,
     /// How to address the person.
     pub name: Option<String>,
 }
@@ -171,10 +171,9 @@ impl Person {
     fn believed(self) -> Option<Claims> {
         let subject = self.sub.filter(|sub| !sub.is_empty() && sub.len() <= 255)?;
         let email_verified = match &self.email_verified {
-            Some(Value::Bool(verified)) => *verified,
-            // Some providers write it so.
-            Some(Value::String(verified)) => verified == "true",
-            _ => false,
+            None | Some(Value::Null) => None,
+            // Some providers write it as a text.
+            Some(value) => Some(*value == Value::Bool(true) || *value == Value::String("true".to_owned())),
         };
         let name = self.name.map(|name| name.trim().chars().filter(|c| !c.is_control()).take(200).collect::<String>());
         Some(Claims {
@@ -226,7 +225,7 @@ mod tests {
         let claims = claims(&sound()).unwrap();
         assert_eq!(claims.subject, "1");
         assert_eq!(claims.email.unwrap().as_str(), "ada@example.com");
-        assert!(claims.email_verified);
+        assert_eq!(claims.email_verified, Some(true));
         assert_eq!(claims.name.as_deref(), Some("Ada"));
         assert!(with("aud", json!(["us"])).is_ok());
     }
@@ -270,12 +269,12 @@ mod tests {
     #[test]
     fn an_address_is_verified_when_it_is_said_to_be() {
         for (value, verified) in [
-            (json!(true), true),
-            (json!("true"), true),
-            (json!(false), false),
-            (json!("1"), false),
-            (json!(1), false),
-            (json!(null), false),
+            (json!(true), Some(true)),
+            (json!("true"), Some(true)),
+            (json!(false), Some(false)),
+            (json!("1"), Some(false)),
+            (json!(1), Some(false)),
+            (json!(null), None),
         ] {
             assert_eq!(with("email_verified", value.clone()).unwrap().email_verified, verified, "{value}");
         }

@@ -3,3 +3,4 @@
 pub mod ending;
 pub mod mailed;
 pub mod noted;
+pub mod opening;

@@ -9,7 +9,10 @@ use tollgate_domain::{
     trial::Trial,
 };
 
-use super::database::{Param, Statement, StoreError, TenantDb};
+use super::{
+    database::{Param, Statement, StoreError, TenantDb},
+    provider_identities::{self, NewIdentity},
+};
 use crate::Scope;
 
 /// Statements of this repository.
@@ -21,8 +24,8 @@ pub(super) const ADD_TENANT: Statement = Statement {
 };
 const ADD_USER: Statement = Statement {
     name: "accounts.add_user",
-    sql: "INSERT INTO users (tenant_id, user_id, email, name, password_hash, role, product, created_at) \
-          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    sql: "INSERT INTO users (tenant_id, user_id, email, name, password_hash, role, product, created_at, email_verified) \
+          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 };
 const ADD_IDENTITY: Statement = Statement {
     name: "accounts.add_identity",
@@ -59,8 +62,12 @@ pub struct NewAccount<'a> {
     pub name: Option<&'a str>,
     /// The tenant's name.
     pub tenant_name: &'a str,
-    /// PHC string of argon2id.
+    /// PHC string of argon2id, or `NO_PASSWORD`.
     pub password_hash: &'a str,
+    /// Whether somebody vouches for the address.
+    pub email_verified: bool,
+    /// What the person signs in with elsewhere.
+    pub identity: Option<NewIdentity<'a>>,
     /// What was registered for.
     pub product: Product,
     /// The plan it begins with.
@@ -74,14 +81,14 @@ pub struct NewAccount<'a> {
 /// Makes user, tenant, sign-in name and subscription in one transaction.
 ///
 /// # Errors
-/// `Taken("identities.email")` when the address is registered.
+/// `Taken("identities.email")` when the address is registered; another column when the identity is linked.
 pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<(), StoreError> {
     let (user, now) = (account.user.to_string(), account.now.as_millis());
     let trial_start = account.trial.map_or(Param::Null, |trial| Param::Int(trial.started_at.as_millis()));
     let trial_end = account.trial.map_or(Param::Null, |trial| Param::Int(trial.ends_at.as_millis()));
     let db = TenantDb::of(scope, account.tenant)?;
     let (email, product) = (Param::Text(account.email.as_str()), Param::Text(account.product.as_str()));
-    db.batch(&[
+    let mut writes = vec![
         (ADD_IDENTITY, vec![email, Param::Text(&user)]),
         (ADD_TENANT, vec![Param::Text(account.tenant_name), Param::Int(now)]),
         (
@@ -94,6 +101,7 @@ pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<(), Sto
                 Param::Text(Role::Owner.as_str()),
                 product,
                 Param::Int(now),
+                Param::Int(i64::from(account.email_verified)),
             ],
         ),
         (
@@ -107,9 +115,12 @@ pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<(), Sto
                 trial_end,
             ],
         ),
-    ])
-    .await
-    .map(drop)
+    ];
+    let id = account.identity.map(|identity| identity.id.to_string());
+    if let (Some(identity), Some(id)) = (&account.identity, &id) {
+        writes.push((provider_identities::ADD, provider_identities::values(identity, id, &user)));
+    }
+    db.batch(&writes).await.map(drop)
 }
 
 /// A user's row with the tenant and the caller's session.

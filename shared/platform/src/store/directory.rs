@@ -30,6 +30,7 @@ pub const STATEMENTS: &[Statement] = &[
     MOVE_USER,
     MOVE_IDENTITY,
     MOVE_CONFIG,
+    MOVE_PREFERENCES,
     TENANT_OF_CUSTOMER,
     DUE_STATES,
     UNCHECKED_STATES,
@@ -41,6 +42,7 @@ pub const STATEMENTS: &[Statement] = &[
     QUEUED_EVENT,
     EVENTS,
     REPLAY_EVENT,
+    MOVE_LINKS,
 ];
 
 // A sign-in knows an address and nothing else: the directory on the first shard says whose it is.
@@ -217,6 +219,18 @@ const MOVE_CONFIG: Statement = Statement {
     sql: "UPDATE OR REPLACE user_configs SET tenant_id = ?2 WHERE tenant_id = ?1 AND user_id = ?3",
 };
 
+// So does which mails somebody wants.
+const MOVE_PREFERENCES: Statement = Statement {
+    name: "directory.move_preferences",
+    sql: "UPDATE OR REPLACE notification_preferences SET tenant_id = ?2 WHERE tenant_id = ?1 AND user_id = ?3",
+};
+
+// What somebody signs in with at other parties goes with them, and a team's single sign-on opens nothing elsewhere.
+const MOVE_LINKS: Statement = Statement {
+    name: "directory.move_links",
+    sql: "UPDATE provider_identities SET tenant_id = ?2 WHERE tenant_id = ?1 AND user_id = ?3",
+};
+
 /// A statement with its parameters.
 type Write = (Statement, Vec<JsValue>);
 
@@ -244,7 +258,7 @@ struct Move {
 
 impl Move {
     /// Every session of the old tenant ends with it.
-    fn writes(self, now: Timestamp) -> [Write; 4] {
+    fn writes(self, now: Timestamp) -> [Write; 6] {
         let (user, from, to) = (text(&self.user), text(&self.from), text(&self.to));
         let home = self.home.map_or(JsValue::NULL, |home| text(&home));
         let row = vec![
@@ -261,7 +275,9 @@ impl Move {
             (teams::END_SESSIONS, vec![from.clone(), user.clone(), int(now.as_millis())]),
             (MOVE_USER, row),
             (MOVE_IDENTITY, vec![from.clone(), to.clone(), user.clone()]),
-            (MOVE_CONFIG, vec![from, to, user]),
+            (MOVE_CONFIG, vec![from.clone(), to.clone(), user.clone()]),
+            (MOVE_PREFERENCES, vec![from.clone(), to.clone(), user.clone()]),
+            (MOVE_LINKS, vec![from, to, user]),
         ]
     }
 }

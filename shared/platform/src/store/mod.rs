@@ -2,7 +2,7 @@
 //!
 //! Handlers get rows through [`TenantDb`], which binds the caller's tenant as parameter 1 of every statement. No
 //! function crate names a database binding. Statements are constants beside their repository; those that cannot
-//! have a tenant yet (a sign-in knows only an address) are in [`directory`], each with its reason. `tests/sql-proof`
+//! have a tenant yet (a sign-in knows only an address) are in [`directory`] and [`directory_federation`], each with its reason. `tests/sql-proof`
 //! prepares, parses and runs each of them, and fails unless it stays within its tenant.
 
 mod accounts;
@@ -13,8 +13,10 @@ mod data_keys;
 pub mod billing;
 mod database;
 pub mod directory;
+pub mod directory_federation;
 mod mail_tokens;
 mod mails;
+pub mod provider_identities;
 mod sessions;
 mod subscriptions;
 pub mod teams;
@@ -49,9 +51,13 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     billing::STATEMENTS,
     mail_tokens::STATEMENTS,
     mails::STATEMENTS,
+    provider_identities::STATEMENTS,
     sessions::STATEMENTS,
     subscriptions::STATEMENTS,
     teams::STATEMENTS,
     usage_export::STATEMENTS,
     usage_reports::STATEMENTS,
 ];
+
+/// Every statement that is not: each has its reason where it stands.
+pub const CROSSING_STATEMENTS: &[&[Statement]] = &[directory::STATEMENTS, directory_federation::STATEMENTS];

@@ -1,0 +1,22 @@
+//! Signing in through other parties; single sign-on of teams.
+
+mod account;
+mod browser;
+mod callback;
+mod exchange_code;
+mod finish;
+mod github;
+mod identities;
+mod openid;
+mod provider;
+mod start;
+
+tollgate_platform::routes! {
+    get "/auth/oauth/{provider}/start" => start::start;
+    get "/auth/oauth/{provider}/callback" => callback::callback;
+    post "/auth/oauth/token" => exchange_code::exchange;
+    get "/auth/identities" => identities::list;
+    delete "/auth/identities/{id}" => identities::remove;
+}
+
+tollgate_platform::fetch_entry!();

@@ -1,0 +1,124 @@
+//! Making an account: a user with a tenant of one, and what it begins with.
+
+use tollgate_api::Problem;
+use tollgate_domain::{
+    account::Email,
+    audit::{Action, Actor, Outcome},
+    catalogue::{Plan, Product, limits},
+    id::{Shard, TenantId, UserId},
+    meter::{Entitlement, Terms},
+    trial::Trial,
+};
+
+use super::mailed;
+use crate::{
+    Scope, audit,
+    identity::MailTokenKind,
+    log,
+    meter::MeterClient,
+    random,
+    settings::Environment,
+    store::{self, NewAccount, StoreError, provider_identities::NewIdentity},
+};
+
+/// Who registers.
+#[derive(Debug, Clone, Copy)]
+pub struct NewPerson<'a> {
+    /// The sign-in name.
+    pub email: &'a Email,
+    /// How to address the person.
+    pub name: Option<&'a str>,
+    /// What to try.
+    pub product: Product,
+    /// PHC string of argon2id, or `NO_PASSWORD`.
+    pub password_hash: &'a str,
+    /// What the person signs in with at another party, and whether that party vouches for the address.
+    pub identity: Option<(NewIdentity<'a>, bool)>,
+}
+
+/// Why there is no account.
+#[derive(Debug)]
+pub enum NotOpened {
+    /// The address has one.
+    EmailTaken,
+    /// The other party's subject has one.
+    IdentityTaken,
+    /// Something failed.
+    Problem(Box<Problem>),
+}
+
+impl From<Problem> for NotOpened {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(Box::new(problem))
+    }
+}
+
+/// Makes user, tenant, sign-in name and subscription, begins the trial, and mails a token to confirm the address, unless
+/// somebody vouches for it.
+///
+/// # Errors
+/// [`NotOpened`]: then there is nothing of it.
+pub async fn open(scope: &Scope, person: &NewPerson<'_>) -> Result<(TenantId, UserId), NotOpened> {
+    let now = scope.now();
+    let user = UserId::new(now, random::entropy()?);
+    let tenant = TenantId::on_shard(now, random::entropy()?, Shard::FIRST);
+    let entitlement = first_plan(scope, person.product)?;
+    let email_verified = person.identity.is_some_and(|(_, vouched)| vouched);
+    let account = NewAccount {
+        user,
+        tenant,
+        email: person.email,
+        name: person.name,
+        tenant_name: person.name.unwrap_or(person.email.as_str()),
+        password_hash: person.password_hash,
+        email_verified,
+        identity: person.identity.map(|(identity, _)| identity),
+        product: person.product,
+        plan: entitlement.plan,
+        trial: match entitlement.terms {
+            Terms::Trial(trial) => Some(trial),
+            Terms::Monthly { .. } => None,
+        },
+        now,
+    };
+    store::register(scope, &account).await.map_err(taken)?;
+    // A meter that is not told now is told on the first metered call: the account stands either way.
+    if MeterClient::named(tenant, user, person.product).configure(scope, entitlement).await.is_err() {
+        log::warn("register", "the plan could not be pushed to the meter yet", Some(scope));
+    }
+    let (by, id) = (Actor::User { id: user }, Some(user.to_string()));
+    let entry = audit::entry(scope, by, Action::Register, "user", id, Outcome::Success);
+    let entry = match person.identity {
+        Some((identity, _)) => entry.with("through", identity.realm),
+        None => entry,
+    };
+    audit::record(scope, tenant, &entry).await;
+    if !email_verified {
+        // The account stands without the mail, too: there is another at POST /auth/verify-email/resend.
+        let (sender, address) = (scope.clone(), person.email.to_string());
+        scope.wait_until(async move {
+            mailed::try_token(&sender, MailTokenKind::VerifyEmail, tenant, user, &address).await;
+        });
+    }
+    Ok((tenant, user))
+}
+
+/// The plan an account begins with: the trial; without limits where the platform is being measured.
+fn first_plan(scope: &Scope, product: Product) -> Result<Entitlement, Problem> {
+    let now = scope.now();
+    let (plan, terms) = if scope.settings().environment == Environment::Bench {
+        (Plan::Bench, Terms::Monthly { anchor: now })
+    } else {
+        (Plan::Trial, Terms::Trial(Trial::starting(now, product.trial_days())))
+    };
+    let limits = limits(product, plan).ok_or_else(Problem::internal)?;
+    Ok(Entitlement { version: 1, product, plan, limits, terms, pooled: plan.is_pooled(), rate: None })
+}
+
+fn taken(error: StoreError) -> NotOpened {
+    match error {
+        StoreError::Taken(column) if column == "identities.email" => NotOpened::EmailTaken,
+        StoreError::Taken(column) if column.starts_with("provider_identities.") => NotOpened::IdentityTaken,
+        error => Problem::from(error).into(),
+    }
+}
