@@ -35,7 +35,7 @@ async function build() {
   const host = /^host: (.*)$/m.exec(stdout)?.[1];
   if (!host) throw new Failure('rustc does not say what it builds for');
   // With --target the flags are for the targets alone, not for what is run while they are built.
-  const args = ['build', '--release', '--locked', '--target', host, '--target-dir', HOME];
+  const args = ['build', '--release', '--target', host, '--target-dir', HOME];
   await runStep('Building the fuzz targets', 'cargo', args, {
     cwd: PROJECT,
     env: { ...process.env, RUSTFLAGS: COVERAGE },

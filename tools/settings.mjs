@@ -22,7 +22,7 @@ const TABLE = {
   JWKS: { to: EVERY, kind: 'json' },
   SIGNING_KEY: { to: ['auth'], kind: 'json' },
   PUBLIC_URL: { to: ['gateway', 'auth', 'user', 'chat', 'usage', 'team', 'billing', 'stripe-webhook', 'cron', 'oauth'], kind: 'url' },
-  MASTER_KEYS: { to: ['credentials', 'cron', 'oauth'], kind: 'master keys' },
+  MASTER_KEYS: { to: ['credentials', 'cron', 'oauth', 'team', 'user'], kind: 'master keys' },
   GOOGLE_CLIENT_ID: { to: ['oauth'] },
   GOOGLE_CLIENT_SECRET: { to: ['oauth'] },
   GOOGLE_ISSUER: { to: ['oauth'], kind: 'url' },

@@ -112,6 +112,9 @@ const SCOPES = [
   ['PATCH', '/user/profile', 'account', { name: 'Ada' }],
   ['GET', '/user/api-keys', 'account:read'],
   ['GET', '/user/trial-status', 'billing:read'],
+  ['GET', '/team', 'team:read'],
+  ['GET', '/team/members', 'team:read'],
+  ['GET', '/team/invites', 'team:read'],
 ];
 const PARTS = ['chat', 'conversations', 'usage', 'agent', 'tasks', 'gmail', 'workflows', 'team', 'billing', 'account'];
 const ALL_SCOPES = PARTS.flatMap((part) => [part, `${part}:read`]);

@@ -32,8 +32,16 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
 ];
 
 /// The first two segments of paths that another function answers than the one that has the first.
-const WITHIN: &[(&str, &str)] =
-    &[("auth/identities", "OAUTH"), ("auth/oauth", "OAUTH"), ("auth/sso", "OAUTH"), ("team/sso", "OAUTH")];
+#[rustfmt::skip] // one line an entry
+const WITHIN: &[(&str, &str)] = &[
+    ("admin/jobs", "CRON"),
+    ("admin/mails", "NOTIFY"),
+    ("admin/stripe-events", "STRIPE_WEBHOOK"),
+    ("auth/identities", "OAUTH"),
+    ("auth/oauth", "OAUTH"),
+    ("auth/sso", "OAUTH"),
+    ("team/sso", "OAUTH"),
+];
 
 /// The binding of every function, once: some answer several first segments.
 pub fn bindings() -> impl Iterator<Item = &'static str> {
@@ -90,6 +98,8 @@ mod tests {
         assert_eq!(target("/webhooks/stripe"), Some(Target::Function("STRIPE_WEBHOOK")));
         assert_eq!(target("/admin/stripe-events/evt_1/replay"), Some(Target::Function("STRIPE_WEBHOOK")));
         assert_eq!(target("/admin/users"), Some(Target::Function("TEAM")));
+        assert_eq!(target("/admin/jobs/clean_up/run"), Some(Target::Function("CRON")));
+        assert_eq!(target("/admin/mails"), Some(Target::Function("NOTIFY")));
         assert_eq!(target("/auth/oauth/github/start"), Some(Target::Function("OAUTH")));
         assert_eq!(target("/auth/identities"), Some(Target::Function("OAUTH")));
         assert_eq!(target("/auth/identitiesx"), Some(Target::Function("AUTH")));

@@ -15,7 +15,7 @@ use tollgate_domain::{
 use tollgate_platform::{
     Code, Problem, Scope,
     http::{Page, Query, Reply},
-    identity::AdminOf,
+    identity::{AdminWith, needs::TeamRead},
     store::usage_reports::{self, GroupBy, HOUR_MS, SummaryRow, UsageScope},
     team,
 };
@@ -47,7 +47,7 @@ pub struct Asked {
 #[worker::send]
 pub async fn users(
     scope: Scope,
-    admin: AdminOf,
+    admin: AdminWith<TeamRead>,
     Query(asked): Query<Asked>,
     Query(page): Query<Page>,
 ) -> Result<Reply, Problem> {

@@ -15,8 +15,13 @@ use tollgate_domain::{
 use tollgate_platform::{
     Code, Problem, Scope,
     http::{Json, Page, Query, Reply, no_content},
-    identity::AdminOf,
-    mail, random,
+    identity::{
+        AdminWith,
+        needs::{Team, TeamRead},
+    },
+    mail,
+    once::Once,
+    random,
     store::teams::{self, StoredTeam},
     team,
 };
@@ -31,7 +36,7 @@ use crate::members::record;
     ),
     responses((status = 200, body = PageOut<InvitationOut>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem)))]
 #[worker::send]
-pub async fn list(scope: Scope, admin: AdminOf, Query(page): Query<Page>) -> Result<Reply, Problem> {
+pub async fn list(scope: Scope, admin: AdminWith<TeamRead>, Query(page): Query<Page>) -> Result<Reply, Problem> {
     let limit = page.limit()?;
     let mut rows = teams::invitations(&scope, admin.tenant, page.after()?, limit + 1).await?;
     let more = rows.len() > limit as usize;
@@ -42,29 +47,40 @@ pub async fn list(scope: Scope, admin: AdminOf, Query(page): Query<Page>) -> Res
 }
 
 /// Invites an address by mail, for seven days. It holds a seat. Needs a plan with seats.
-#[utoipa::path(post, path = "/team/invites", operation_id = "invite", tag = "team", security(("bearer" = [])), request_body = InviteIn, responses(
+#[utoipa::path(post, path = "/team/invites", operation_id = "invite", tag = "team", security(("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key gets the same answer, and nothing is done twice, for 24 hours")),
+    request_body = InviteIn, responses(
     (status = 201, body = InvitationOut), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem, description = "`forbidden` or `plan_lacks_feature`"),
-    (status = 409, body = Problem, description = "`already_invited` or `no_seat`"),
+    (status = 409, body = Problem, description = "`already_invited`, `no_seat` or `idempotency_key_in_progress`"),
     (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]
-pub async fn invite(scope: Scope, admin: AdminOf, Json(input): Json<InviteIn>) -> Result<Reply, Problem> {
+pub async fn invite(
+    scope: Scope,
+    admin: AdminWith<Team>,
+    once: Once,
+    Json(input): Json<InviteIn>,
+) -> Result<Reply, Problem> {
+    once.answer(&scope, (admin.tenant, admin.user), &input, invite_once(&scope, &admin, &input)).await
+}
+
+async fn invite_once(scope: &Scope, admin: &AdminWith<Team>, input: &InviteIn) -> Result<Reply, Problem> {
     let email = Email::parse(&input.email).map_err(|_| Problem::internal())?;
     let role = Role::parse(&input.role).ok_or_else(Problem::internal)?;
-    with_seats(&scope, &team::load(&scope, admin.tenant).await?)?;
+    with_seats(scope, &team::load(scope, admin.tenant).await?)?;
     let id = InvitationId::new(scope.now(), random::entropy()?);
     let token = InvitationToken::new(admin.tenant, id, random::bytes()?);
     let command = Command::Invite { id, email, role, token_hash: token.hash() };
-    let (stored, events) = team::change(&scope, &admin, None, &command).await?;
+    let (stored, events) = team::change(scope, (admin.tenant, admin.user), None, &command).await?;
     let Some(Event::Invited(invitation)) = events.first() else { return Err(Problem::internal()) };
-    if let Err(problem) = send(&scope, &admin, &stored, invitation, &token).await {
+    if let Err(problem) = send(scope, admin, &stored, invitation, &token).await {
         // Nobody got it: it does not stand in the way of the next try.
-        team::change(&scope, &admin, Some(id), &Command::RevokeInvitation { id }).await?;
+        team::change(scope, (admin.tenant, admin.user), Some(id), &Command::RevokeInvitation { id }).await?;
         return Err(problem);
     }
-    record(&scope, &admin, &events).await;
-    Ok(Reply::json(StatusCode::CREATED, &shown(&scope, invitation)))
+    record(scope, admin.tenant, admin.actor(), &events).await;
+    Ok(Reply::json(StatusCode::CREATED, &shown(scope, invitation)))
 }
 
 /// Takes an invitation back: its link is dead, its seat is free.
@@ -74,10 +90,11 @@ pub async fn invite(scope: Scope, admin: AdminOf, Json(input): Json<InviteIn>) -
     (status = 410, body = Problem, description = "`invitation_closed`"), (status = 503, body = Problem),
 ))]
 #[worker::send]
-pub async fn revoke(scope: Scope, admin: AdminOf, Path(id): Path<String>) -> Result<Reply, Problem> {
+pub async fn revoke(scope: Scope, admin: AdminWith<Team>, Path(id): Path<String>) -> Result<Reply, Problem> {
     let id: InvitationId = id.parse().map_err(|_| Problem::not_found("invitation"))?;
-    let (_, events) = team::change(&scope, &admin, Some(id), &Command::RevokeInvitation { id }).await?;
-    record(&scope, &admin, &events).await;
+    let (_, events) =
+        team::change(&scope, (admin.tenant, admin.user), Some(id), &Command::RevokeInvitation { id }).await?;
+    record(&scope, admin.tenant, admin.actor(), &events).await;
     Ok(no_content())
 }
 
@@ -98,7 +115,7 @@ pub fn with_seats(scope: &Scope, stored: &StoredTeam) -> Result<(), Problem> {
 
 async fn send(
     scope: &Scope,
-    admin: &AdminOf,
+    admin: &AdminWith<Team>,
     stored: &StoredTeam,
     invitation: &Invitation,
     token: &InvitationToken,

@@ -8,14 +8,14 @@ use tollgate_api::{
 };
 use tollgate_domain::{
     account::Role,
-    audit::{Action, Outcome},
-    id::UserId,
+    audit::{Action, Actor, Outcome},
+    id::{TenantId, UserId},
     team::{Command, Event},
 };
 use tollgate_platform::{
     Problem, Scope, audit,
     http::{Json, Page, Query, Reply, no_content},
-    identity::{Caller, MemberOf, actor},
+    identity::{MemberOf, MemberWith, actor, needs::TeamRead},
     store::teams::Person,
     team,
 };
@@ -26,9 +26,9 @@ use tollgate_platform::{
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100, 20 when left out"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
-    responses((status = 200, body = PageOut<MemberOut>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 503, body = Problem)))]
+    responses((status = 200, body = PageOut<MemberOut>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem, description = "A key without `team:read`"), (status = 503, body = Problem)))]
 #[worker::send]
-pub async fn list(scope: Scope, member: MemberOf, Query(page): Query<Page>) -> Result<Reply, Problem> {
+pub async fn list(scope: Scope, member: MemberWith<TeamRead>, Query(page): Query<Page>) -> Result<Reply, Problem> {
     let limit = page.limit()? as usize;
     let after: Option<UserId> = page.after()?;
     let stored = team::load(&scope, member.tenant).await?;
@@ -57,13 +57,13 @@ pub async fn change(
     let role = Role::parse(&patch.role).ok_or_else(Problem::internal)?;
     let hands_over = patch.transfer && role == Role::Owner && user != member.user;
     let command = if hands_over { Command::TransferOwnership { to: user } } else { Command::ChangeRole { user, role } };
-    let (before, events) = team::change(&scope, &member, None, &command).await?;
+    let (before, events) = team::change(&scope, (member.tenant, member.user), None, &command).await?;
     if hands_over {
         let id = Some(user.to_string());
         let entry = audit::entry(&scope, actor(&member), Action::TeamTransfer, "user", id, Outcome::Success);
         audit::record(&scope, member.tenant, &entry).await;
     }
-    record(&scope, &member, &events).await;
+    record(&scope, member.tenant, actor(&member), &events).await;
     let person = before.person(user).ok_or_else(Problem::internal)?;
     Ok(Reply::json(StatusCode::OK, &shown(&Person { role, ..person.clone() })))
 }
@@ -79,8 +79,8 @@ pub async fn change(
 pub async fn remove(scope: Scope, member: MemberOf, Path(user_id): Path<String>) -> Result<Reply, Problem> {
     let user = known(&user_id)?;
     let command = if user == member.user { Command::Leave } else { Command::Remove { user } };
-    let (_, events) = team::change(&scope, &member, None, &command).await?;
-    record(&scope, &member, &events).await;
+    let (_, events) = team::change(&scope, (member.tenant, member.user), None, &command).await?;
+    record(&scope, member.tenant, actor(&member), &events).await;
     Ok(no_content())
 }
 
@@ -89,10 +89,10 @@ fn known(user_id: &str) -> Result<UserId, Problem> {
 }
 
 /// An entry for each thing that happened.
-pub async fn record(scope: &Scope, caller: &Caller, events: &[Event]) {
+pub async fn record(scope: &Scope, tenant: TenantId, actor: Actor, events: &[Event]) {
     for event in events {
         let entry = |action, kind: &str, id: String| {
-            audit::entry(scope, actor(caller), action, kind, Some(id), Outcome::Success)
+            audit::entry(scope, actor.clone(), action, kind, Some(id), Outcome::Success)
         };
         let entry = match event {
             Event::Invited(invitation) => entry(Action::TeamInvite, "invitation", invitation.id.to_string())
@@ -106,7 +106,7 @@ pub async fn record(scope: &Scope, caller: &Caller, events: &[Event]) {
             Event::Removed { user } => entry(Action::TeamRemove, "user", user.to_string()),
             Event::Left { user } => entry(Action::TeamLeave, "user", user.to_string()),
         };
-        audit::record(scope, caller.tenant, &entry).await;
+        audit::record(scope, tenant, &entry).await;
     }
 }
 

@@ -11,17 +11,17 @@ use tollgate_domain::{
 use tollgate_platform::{
     Problem, Scope, audit,
     http::{Json, Reply},
-    identity::{AdminOf, MemberOf, actor},
+    identity::{AdminOf, MemberWith, actor, needs::TeamRead},
     store::teams::{self, StoredTeam},
     team,
 };
 
 /// The caller's team: its name, plan and seats, and what the caller is in it. Everybody has one, most of them a team of one.
 #[utoipa::path(get, path = "/team", operation_id = "read_team", tag = "team", security(("bearer" = [])), responses(
-    (status = 200, body = TeamOut), (status = 401, body = Problem), (status = 503, body = Problem),
+    (status = 200, body = TeamOut), (status = 401, body = Problem), (status = 403, body = Problem, description = "A key without `team:read`"), (status = 503, body = Problem),
 ))]
 #[worker::send]
-pub async fn read(scope: Scope, member: MemberOf) -> Result<Reply, Problem> {
+pub async fn read(scope: Scope, member: MemberWith<TeamRead>) -> Result<Reply, Problem> {
     let stored = team::load(&scope, member.tenant).await?;
     Ok(Reply::json(StatusCode::OK, &shown(&scope, &stored, member.role)))
 }

@@ -13,6 +13,7 @@ use tollgate_platform::{
     http::{Json, Reply, no_content},
     identity::Caller,
     meter::MeterClient,
+    once::Once,
     random,
     store::{self, ApiKeyRow},
 };
@@ -28,20 +29,25 @@ const MAX_LIVING: u32 = 200;
 /// Replaces an API key by a new one with the same rights and the same end. The old one goes on working for the overlap. The
 /// new secret is answered now and never again.
 #[utoipa::path(post, path = "/user/api-keys/{id}/rotate", operation_id = "rotate_api_key", tag = "accounts", security(("bearer" = [])),
-    params(("id" = String, Path)), request_body = RotateIn, responses(
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "The same key gets the same answer, and nothing is done twice, for 24 hours")), request_body = RotateIn, responses(
     (status = 201, body = ApiKeyMadeOut), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem, description = "Asked for with an API key"), (status = 404, body = Problem),
-    (status = 409, body = Problem, description = "`conflict`: rotated already, or its time is over"),
+    (status = 409, body = Problem, description = "`conflict`: rotated already, or its time is over; `idempotency_key_in_progress`"),
     (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]
 pub async fn rotate(
     scope: Scope,
     caller: Caller,
+    once: Once,
     Path(id): Path<String>,
     Json(input): Json<RotateIn>,
 ) -> Result<Reply, Problem> {
-    let (old, row) = own(&scope, &caller, &id).await?;
+    once.answer(&scope, (caller.tenant, caller.user), &input, rotate_once(&scope, &caller, &id, &input)).await
+}
+
+async fn rotate_once(scope: &Scope, caller: &Caller, id: &str, input: &RotateIn) -> Result<Reply, Problem> {
+    let (old, row) = own(scope, caller, id).await?;
     if old.revoked_at.is_some() {
         return Err(not_found());
     }
@@ -57,8 +63,8 @@ pub async fn rotate(
     })?;
     // The meter first: it must not let the old key in for longer than its overlap. Should the second step fail, it looks the
     // key up again then.
-    MeterClient::of(&caller).know_keys(&scope, vec![rotated.old.for_meter()]).await?;
-    let written = store::replace_api_key(&scope, &rotated.old, &rotated.new, &token.last_four(), MAX_LIVING).await?;
+    MeterClient::of(caller).know_keys(scope, vec![rotated.old.for_meter()]).await?;
+    let written = store::replace_api_key(scope, &rotated.old, &rotated.new, &token.last_four(), MAX_LIVING).await?;
     if !written {
         return Err(Problem::new(
             Code::Conflict,
@@ -66,9 +72,9 @@ pub async fn rotate(
         ));
     }
     // The old one again: a request between the two steps may have told the meter of it as it was.
-    push(&scope, &caller, &[&rotated.old, &rotated.new]).await;
-    let entry = entry(&scope, &caller, Action::ApiKeyRotate, old.id).with("replaced_by", &new_id.to_string());
-    audit::record(&scope, caller.tenant, &entry).await;
+    push(scope, caller, &[&rotated.old, &rotated.new]).await;
+    let entry = entry(scope, caller, Action::ApiKeyRotate, old.id).with("replaced_by", &new_id.to_string());
+    audit::record(scope, caller.tenant, &entry).await;
     Ok(made(StatusCode::CREATED, &rotated.new, &row.name, &token))
 }
 

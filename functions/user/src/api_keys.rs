@@ -19,6 +19,7 @@ use tollgate_platform::{
     identity::{Allowed, Caller, needs::AccountRead},
     log,
     meter::MeterClient,
+    once::Once,
     random,
     store::{self, ApiKeyRow},
 };
@@ -63,13 +64,18 @@ fn shown(key: &ApiKey, row: ApiKeyRow) -> ApiKeyOut {
 /// Makes an API key. Its secret is answered now and never again. Only who signed in makes keys: a key that leaked cannot make
 /// others.
 #[utoipa::path(post, path = "/user/api-keys", operation_id = "make_api_key", tag = "accounts", security(("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key gets the same answer, and nothing is done twice, for 24 hours")),
     request_body = ApiKeyIn, responses(
     (status = 201, body = ApiKeyMadeOut), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem, description = "Asked for with an API key"), (status = 409, body = Problem, description = "`conflict`: 100 keys are there"),
+    (status = 403, body = Problem, description = "Asked for with an API key"), (status = 409, body = Problem, description = "`conflict`: 100 keys are there; `idempotency_key_in_progress`"),
     (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]
-pub async fn make(scope: Scope, caller: Caller, Json(input): Json<ApiKeyIn>) -> Result<Reply, Problem> {
+pub async fn make(scope: Scope, caller: Caller, once: Once, Json(input): Json<ApiKeyIn>) -> Result<Reply, Problem> {
+    once.answer(&scope, (caller.tenant, caller.user), &input, make_once(&scope, &caller, &input)).await
+}
+
+async fn make_once(scope: &Scope, caller: &Caller, input: &ApiKeyIn) -> Result<Reply, Problem> {
     let now = scope.now();
     let new = NewApiKey {
         scopes: input.scopes().map_err(|error| Problem::invalid(vec![error]))?,
@@ -80,20 +86,20 @@ pub async fn make(scope: Scope, caller: Caller, Json(input): Json<ApiKeyIn>) -> 
     let token = Token::new(caller.product, caller.tenant, caller.user, id, random::bytes()?);
     let key = ApiKey::issue(&token, &new, now)
         .map_err(|invalid| Problem::invalid(vec![FieldError::new("expires_at", invalid.to_string())]))?;
-    if !store::session_stands(&scope, caller.tenant, caller.user, caller.session).await? {
+    if !store::session_stands(scope, caller.tenant, caller.user, caller.session).await? {
         return Err(session_ended());
     }
     let name = input.name.trim();
-    if !store::add_api_key(&scope, &key, name, &token.last_four(), MAX_KEYS).await? {
+    if !store::add_api_key(scope, &key, name, &token.last_four(), MAX_KEYS).await? {
         return Err(Problem::new(
             Code::Conflict,
             format!("There are {MAX_KEYS} API keys already. Revoke one that is not needed any more."),
         ));
     }
-    push(&scope, &caller, &[&key]).await;
+    push(scope, caller, &[&key]).await;
     let actor = Actor::User { id: caller.user };
-    let entry = audit::entry(&scope, actor, Action::ApiKeyCreate, "api_key", Some(id.to_string()), Outcome::Success);
-    audit::record(&scope, caller.tenant, &entry.with("name", name).with("scopes", &key.scopes.to_string())).await;
+    let entry = audit::entry(scope, actor, Action::ApiKeyCreate, "api_key", Some(id.to_string()), Outcome::Success);
+    audit::record(scope, caller.tenant, &entry.with("name", name).with("scopes", &key.scopes.to_string())).await;
     Ok(made(StatusCode::CREATED, &key, name, &token))
 }
 

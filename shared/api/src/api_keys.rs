@@ -18,7 +18,7 @@ const MAX_PER_MINUTE: u32 = 100_000;
 const MAX_SCOPES: usize = 40;
 
 /// `POST /user/api-keys`.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApiKeyIn {
     /// What it is for: 1 to 100 characters.
@@ -75,7 +75,7 @@ impl ApiKeyIn {
 }
 
 /// `POST /user/api-keys/{id}/rotate`.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotateIn {
     /// How long the old key goes on working: 0 to 604,800 (7 days); 86,400 (a day) when left out.

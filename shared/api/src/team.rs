@@ -108,7 +108,7 @@ impl Validate for MemberPatch {
 }
 
 /// `POST /team/invites`.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InviteIn {
     /// Whom.

@@ -27,6 +27,14 @@ pub fn entry(scope: &Scope, actor: Actor, action: Action, kind: &str, id: Option
     Entry::new(actor, action, Target { kind: kind.to_owned(), id }, source(scope), outcome)
 }
 
+/// Notes, after the answer, that somebody of the tenant asked for what is not theirs to do.
+pub fn denied(scope: &Scope, tenant: TenantId, actor: Actor, why: &str) {
+    let operation = format!("{} {}", scope.request().method(), scope.path());
+    let entry = entry(scope, actor, Action::AccessDeny, "operation", Some(operation), Outcome::Denied).with("why", why);
+    let writer = scope.clone();
+    scope.wait_until(async move { record(&writer, tenant, &entry).await });
+}
+
 /// Appends an entry to a tenant's log. What was done stands either way: an entry that cannot be written is in the log of the
 /// function, whole.
 pub async fn record(scope: &Scope, tenant: TenantId, entry: &Entry) {

@@ -18,6 +18,7 @@
 //! | [`team`] | changing who is in a team, as what |
 //! | [`outgoing`], [`exchange`] | HTTP to other parties; to those that are not trusted |
 //! | [`signature`] | signatures of other parties |
+//! | [`once`] | `Idempotency-Key` on calls that change the database |
 //! | [`settings`] | what comes from the environment |
 //! | [`clock`], [`random`], [`log`], [`cost`] | time, entropy, structured logs, what a request cost |
 
@@ -32,6 +33,7 @@ pub mod identity;
 pub mod log;
 pub mod mail;
 pub mod meter;
+pub mod once;
 pub mod outgoing;
 pub mod random;
 pub mod settings;

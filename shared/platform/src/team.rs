@@ -42,14 +42,14 @@ pub async fn load(scope: &Scope, tenant: TenantId) -> Result<StoredTeam, Problem
 /// The refusal, or 503.
 pub async fn change(
     scope: &Scope,
-    caller: &Caller,
+    (tenant, user): (TenantId, UserId),
     invitation: Option<InvitationId>,
     command: &Command,
 ) -> Result<(StoredTeam, Vec<Event>), Problem> {
     for _ in 0..TRIES {
-        let stored = teams::team(scope, caller.tenant, invitation).await?;
+        let stored = teams::team(scope, tenant, invitation).await?;
         let stored = stored.ok_or_else(|| Problem::not_found("team"))?;
-        let events = stored.team.decide(caller.user, command, scope.now()).map_err(refused)?;
+        let events = stored.team.decide(user, command, scope.now()).map_err(refused)?;
         if events.is_empty() {
             return Ok((stored, events));
         }

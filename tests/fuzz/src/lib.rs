@@ -1,5 +1,6 @@
 //! What the fuzz targets check, beyond that nothing panics: what is taken has one spelling, and comes back as it went in.
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 use tollgate_domain::{
     id::{SessionId, TenantId, UserId},
     time::Timestamp,
@@ -16,4 +17,9 @@ pub fn ids() -> (TenantId, UserId, SessionId) {
 /// The input as text, where it is one.
 pub fn text(bytes: &[u8]) -> Option<&str> {
     core::str::from_utf8(bytes).ok()
+}
+
+/// Bytes as a part of a token.
+pub fn base64url(bytes: &[u8]) -> String {
+    Base64UrlUnpadded::encode_string(bytes)
 }

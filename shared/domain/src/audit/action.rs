@@ -103,6 +103,8 @@ actions! {
     UsageExport => "usage.export",
     /// The audit log was exported.
     AuditExport => "audit.export",
+    /// Somebody asked for what their role, or their key's scopes, do not allow.
+    AccessDeny => "access.deny",
     /// A third party's credential was stored or replaced.
     SecretStore => "secret.store",
     /// A third party's credential was removed.

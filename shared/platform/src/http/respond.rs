@@ -56,6 +56,25 @@ impl Reply {
     }
 }
 
+impl Reply {
+    /// The same, and a copy of its status and body.
+    pub(crate) async fn copied(self) -> (Self, (u16, Vec<u8>)) {
+        let (head, body) = self.0.into_parts();
+        let body = whole(body).await;
+        let copy = (head.status.as_u16(), body.clone());
+        (Self(http::Response::from_parts(head, Body::from(body))), copy)
+    }
+}
+
+async fn whole(body: Body) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut stream = body.into_data_stream();
+    while let Some(Ok(piece)) = stream.next().await {
+        bytes.extend_from_slice(&piece);
+    }
+    bytes
+}
+
 impl IntoResponse for Reply {
     fn into_response(self) -> http::Response<Body> {
         self.0
@@ -160,11 +179,7 @@ pub(super) async fn send(
         init.set_headers(&headers);
         return web_sys::Response::new_with_opt_readable_stream_and_init(Some(&stream.0), &init);
     }
-    let mut body = Vec::new();
-    let mut stream = response.into_body().into_data_stream();
-    while let Some(Ok(piece)) = stream.next().await {
-        body.extend_from_slice(&piece);
-    }
+    let body = whole(response.into_body()).await;
     let body = (!body.is_empty()).then(|| Uint8Array::from(body.as_slice()));
     respond(status, &headers, body.as_ref())
 }

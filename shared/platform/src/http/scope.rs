@@ -10,6 +10,7 @@ use tollgate_api::{Code, FieldError, Problem};
 use tollgate_domain::{id::RequestId, time::Timestamp};
 use worker::{Context, Env, send::SendWrapper};
 
+use super::serve::path_of;
 use crate::{clock, cost::Cost, settings::Settings};
 
 /// One request with its environment: cheap to clone, and an axum extractor.
@@ -55,6 +56,12 @@ impl Scope {
     /// The request as the runtime gave it.
     pub fn request(&self) -> &web_sys::Request {
         &self.0.request
+    }
+
+    /// The path that was asked for, without its query.
+    pub fn path(&self) -> String {
+        let url = self.0.request.url();
+        path_of(&url).split('?').next().unwrap_or_default().to_owned()
     }
 
     /// The bindings.

@@ -62,7 +62,7 @@ pub async fn serve(
 }
 
 /// The part of an absolute URL from the path on.
-fn path_of(url: &str) -> &str {
+pub(super) fn path_of(url: &str) -> &str {
     let after_scheme = url.find("://").map_or(0, |at| at + 3);
     url.get(after_scheme..).and_then(|rest| rest.find('/').map(|at| &rest[at..])).unwrap_or("/")
 }

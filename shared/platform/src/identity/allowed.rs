@@ -5,6 +5,7 @@
 //! | [`Caller`] | a person who signed in; a key gets 403 |
 //! | [`Allowed<S>`] | a person, or a key with the scope `S`, verified in D1 |
 //! | [`Fresh<S>`] | the same, in the role of this moment |
+//! | [`MemberWith<S>`](super::MemberWith), [`AdminWith<S>`](super::AdminWith) | the same, in at least this role |
 //! | [`Metered<S>`] | the same; the meter verifies the key in the call that reserves |
 //!
 //! `S` is one of [`needs`]: the scope stands in the handler's signature, and without it there is no tenant to work for.
@@ -29,7 +30,7 @@ use super::{
     caller::{Caller, Presented},
     role::standing_role,
 };
-use crate::Scope;
+use crate::{Scope, audit};
 
 /// What a handler needs of a key.
 pub trait Needs: Send + Sync + 'static {
@@ -159,6 +160,8 @@ impl<S: Needs, T: Sync> FromRequestParts<T> for Allowed<S> {
             Presented::Key(token) => {
                 let (key, role) = api_key::look_up(&scope, &token).into_send().await?;
                 if !key.scopes.allow(S::SCOPE) {
+                    let actor = Actor::ApiKey { id: key.id, user: key.user };
+                    audit::denied(&scope, key.tenant, actor, &format!("scope {}", S::SCOPE));
                     return Err(Problem::scope_missing(S::SCOPE));
                 }
                 let (tenant, user, product) = (key.tenant, key.user, key.product);

@@ -15,8 +15,8 @@ use tollgate_domain::{
 };
 use worker::send::SendFuture;
 
-use super::Caller;
-use crate::{Scope, store::teams};
+use super::{Caller, Fresh, Identity, Needs};
+use crate::{Scope, audit, store::teams};
 
 /// The least role that may call.
 pub trait Least: Send + Sync + 'static {
@@ -75,12 +75,50 @@ impl<S: Sync, L: Least> FromRequestParts<S> for Ranked<L> {
         let caller = Caller::from_request_parts(parts, state).await?;
         let scope = parts.extensions.get::<Scope>().cloned().ok_or_else(Problem::internal)?;
         let role = SendFuture::new(standing_role(&scope, caller.tenant, caller.user, caller.session)).await?;
-        if role < L::ROLE {
-            let who = if L::ROLE == Role::Owner { "owners" } else { "owners and admins" };
-            return Err(Problem::new(Code::Forbidden, format!("Only {who} may do this; you are {}.", role.as_str())));
-        }
+        require::<L>(&scope, caller.tenant, role, actor(&caller))?;
         Ok(Self { caller, role, least: PhantomData })
     }
+}
+
+/// The same for keys, too: a key with the scope `S` acts in the role of its user.
+#[derive(Debug)]
+pub struct RankedWith<L, S> {
+    fresh: Fresh<S>,
+    least: PhantomData<L>,
+}
+
+/// Anybody in the tenant, in person or with a key.
+pub type MemberWith<S> = RankedWith<AnyMember, S>;
+/// An admin or an owner of the tenant, in person or with a key.
+pub type AdminWith<S> = RankedWith<AnAdmin, S>;
+
+impl<L, S> core::ops::Deref for RankedWith<L, S> {
+    type Target = Identity;
+
+    fn deref(&self) -> &Identity {
+        &self.fresh
+    }
+}
+
+impl<T: Sync, L: Least, S: Needs> FromRequestParts<T> for RankedWith<L, S> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &T) -> Result<Self, Problem> {
+        let fresh = Fresh::<S>::from_request_parts(parts, state).await?;
+        let scope = parts.extensions.get::<Scope>().ok_or_else(Problem::internal)?;
+        require::<L>(scope, fresh.tenant, fresh.role, fresh.actor())?;
+        Ok(Self { fresh, least: PhantomData })
+    }
+}
+
+/// Whether a role is enough; who has less is noted.
+fn require<L: Least>(scope: &Scope, tenant: TenantId, role: Role, actor: Actor) -> Result<(), Problem> {
+    if role >= L::ROLE {
+        return Ok(());
+    }
+    audit::denied(scope, tenant, actor, role.as_str());
+    let who = if L::ROLE == Role::Owner { "owners" } else { "owners and admins" };
+    Err(Problem::new(Code::Forbidden, format!("Only {who} may do this; you are {}.", role.as_str())))
 }
 
 /// The role of this moment, while the session stands: one statement.

@@ -14,6 +14,7 @@ pub mod billing;
 mod database;
 pub mod directory;
 pub mod directory_federation;
+pub mod idempotent_answers;
 mod mail_tokens;
 mod mails;
 pub mod provider_identities;
@@ -49,6 +50,7 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     data_keys::STATEMENTS,
     configs::STATEMENTS,
     billing::STATEMENTS,
+    idempotent_answers::STATEMENTS,
     mail_tokens::STATEMENTS,
     mails::STATEMENTS,
     provider_identities::STATEMENTS,
