@@ -41,4 +41,6 @@ CREATE TABLE usage_statements (
 -- What the clean-up looks for.
 CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 CREATE INDEX mail_tokens_by_expiry ON mail_tokens (expires_at);
-CREATE INDEX mails_by_age ON mails (created_at);
+-- Without an address: what is left when a mail is old, so that it is never sent again.
+CREATE INDEX mails_by_age ON mails (created_at) WHERE recipient <> '';
+CREATE INDEX idempotent_answers_by_age ON idempotent_answers (started_at);

@@ -13,7 +13,7 @@
 //! | [`account`] | what happens to an account: sessions that end, mails, entries in the log |
 //! | [`sign_in`] | opening a session, and the pair of tokens that `auth` answers for it |
 //! | [`audit`] | writing the audit log |
-//! | [`mail`] | asking for a mail |
+//! | [`mail`], [`notifications`] | asking for a mail; for one that its reader may have switched off |
 //! | [`stripe`], [`billing`] | Stripe's API; what is bought, converging on what Stripe says |
 //! | [`team`] | changing who is in a team, as what |
 //! | [`outgoing`], [`exchange`] | HTTP to other parties; to those that are not trusted |
@@ -33,6 +33,7 @@ pub mod identity;
 pub mod log;
 pub mod mail;
 pub mod meter;
+pub mod notifications;
 pub mod once;
 pub mod outgoing;
 pub mod random;

@@ -22,6 +22,8 @@ pub fn functions() -> Vec<(&'static str, Routes, Document)> {
     vec![
         ("auth", tollgate_auth::ROUTES, tollgate_auth::Docs::openapi()),
         ("chat", tollgate_chat::ROUTES, tollgate_chat::Docs::openapi()),
+        ("cron", tollgate_cron::ROUTES, tollgate_cron::Docs::openapi()),
+        ("notify", tollgate_notify::ROUTES, tollgate_notify::Docs::openapi()),
         ("team", tollgate_team::ROUTES, tollgate_team::Docs::openapi()),
         ("usage", tollgate_usage::ROUTES, tollgate_usage::Docs::openapi()),
         ("user", tollgate_user::ROUTES, tollgate_user::Docs::openapi()),
@@ -47,6 +49,7 @@ pub fn functions() -> Vec<(&'static str, Routes, Document)> {
         (name = "billing", description = "Plans, checkouts, the subscription, invoices"),
         (name = "audit", description = "Who did what, to what, from where"),
         (name = "team", description = "Members, roles, invitations"),
+        (name = "operations", description = "For whoever runs the installation"),
         (name = "health", description = "Is it alive"),
     ),
     components(schemas(Problem)),

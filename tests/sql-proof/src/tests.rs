@@ -10,8 +10,7 @@ use crate::{
 };
 
 /// Tables without a `tenant_id`, each with its reason.
-const NOBODYS_TABLES: &[(&str, &str)] =
-    &[
+const NOBODYS_TABLES: &[(&str, &str)] = &[
     ("job_runs", "what the platform itself did, for all tenants; nothing of a tenant is in it"),
     ("job_states", "where the platform's own jobs stand; nothing of a tenant is in it"),
     ("stripe_events", "stored before it is known whose event it is; holds ids of Stripe's and no data of a tenant"),

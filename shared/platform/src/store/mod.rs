@@ -2,27 +2,31 @@
 //!
 //! Handlers get rows through [`TenantDb`], which binds the caller's tenant as parameter 1 of every statement. No
 //! function crate names a database binding. Statements are constants beside their repository; those that cannot
-//! have a tenant yet (a sign-in knows only an address) are in [`directory`] and [`directory_federation`], each with its reason. `tests/sql-proof`
+//! have a tenant yet (a sign-in knows only an address) are in the files `directory*`, each with its reason. `tests/sql-proof`
 //! prepares, parses and runs each of them, and fails unless it stays within its tenant.
 
 mod accounts;
 mod api_keys;
 mod audit;
+pub mod billing;
 mod configs;
 mod data_keys;
-pub mod billing;
 mod database;
 pub mod directory;
 pub mod directory_federation;
+pub mod directory_jobs;
+pub mod directory_mails;
 pub mod idempotent_answers;
 mod mail_tokens;
 mod mails;
+pub mod notifications;
 pub mod provider_identities;
 mod sessions;
 mod subscriptions;
 pub mod teams;
 mod usage_export;
 pub mod usage_reports;
+pub mod usage_statements;
 
 pub use accounts::{AccountRow, NewAccount, ProfileRow, profile, register, rename};
 pub use api_keys::{
@@ -34,7 +38,7 @@ pub use configs::{ConfigRow, config, put_config};
 pub use data_keys::{add_data_key, data_keys};
 pub use database::{Param, Statement, StoreError, TenantDb, shards};
 pub use mail_tokens::{issue_mail_token, mail_token_holder, reset_password, verify_email};
-pub use mails::{mail_asked, mail_sent};
+pub use mails::{mail_asked, mail_replayed, mail_sent, mail_tried};
 pub use sessions::{
     ListedSession, NewSession, Rotation, SessionRow, end_session, is_new_device, listed_session, open_session,
     recent_sessions, rotate, session, sessions, users_products,
@@ -53,13 +57,16 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     idempotent_answers::STATEMENTS,
     mail_tokens::STATEMENTS,
     mails::STATEMENTS,
+    notifications::STATEMENTS,
     provider_identities::STATEMENTS,
     sessions::STATEMENTS,
     subscriptions::STATEMENTS,
     teams::STATEMENTS,
     usage_export::STATEMENTS,
     usage_reports::STATEMENTS,
+    usage_statements::STATEMENTS,
 ];
 
 /// Every statement that is not: each has its reason where it stands.
-pub const CROSSING_STATEMENTS: &[&[Statement]] = &[directory::STATEMENTS, directory_federation::STATEMENTS];
+pub const CROSSING_STATEMENTS: &[&[Statement]] =
+    &[directory::STATEMENTS, directory_federation::STATEMENTS, directory_jobs::STATEMENTS, directory_mails::STATEMENTS];
