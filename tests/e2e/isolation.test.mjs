@@ -48,6 +48,18 @@ const OPERATIONS = {
   'DELETE /team/invites/{id}': { of: async (owner) => `/team/invites/${await invitation(owner)}` },
   'POST /team/invites/accept': { own: true, body: { token: 'none' }, status: 404 },
   'GET /admin/users': { own: true },
+  'GET /user/notifications': { own: true },
+  'PUT /user/notifications': { own: true, body: { summary: false } },
+  // The signed token is the credential.
+  'GET /user/notifications/unsubscribe': { open: true, status: 404 },
+  'POST /user/notifications/unsubscribe': { open: true, status: 404 },
+  // The operator's, who is nobody's user.
+  'GET /admin/jobs': { own: true, status: 401 },
+  'POST /admin/jobs/{name}/run': { own: true, status: 401, path: '/admin/jobs/clean_up/run' },
+  'GET /admin/mails': { own: true, status: 401 },
+  'POST /admin/mails/replay': { own: true, status: 401, body: { tenant_id: 'ten_x', event: 'x' } },
+  'GET /usage/statements': { own: true },
+  'GET /usage/statements/{month}': { own: true, status: 404, path: '/usage/statements/2026-01' },
   'GET /user/config': { own: true },
   'PUT /user/config': { own: true, body: { theme: 'dark' } },
   'GET /user/profile': { own: true },
@@ -79,7 +91,7 @@ const invitation = async (owner) => (await call(platform, 'POST', '/team/invites
 /** Parameters that could name somebody else's object, where an operation takes them. */
 const FOREIGN_PARAMETERS = { user_id: (victim) => victim.user.id, cursor: (victim) => victim.cursor };
 
-const platform = await withPlatform();
+const platform = await withPlatform({ env: { OPERATOR_TOKEN: 'op_0123456789abcdef0123456789' } });
 
 /** Two tenants whose data look alike: the same names, the same plan, the same requests. */
 const accounts = [await register(platform, { name: 'Ada' }), await register(platform, { name: 'Ada' })];
