@@ -7,7 +7,7 @@ import { assertProblem, bearer, call, chat, get, post, register } from '../harne
 import { waitForMails } from '../harness/outbox.mjs';
 import { withPlatform } from '../harness/platform.mjs';
 import { openai, startUpstream } from '../harness/upstream.mjs';
-import { eventually, logs } from '../harness/usage.mjs';
+import { eventually } from '../harness/usage.mjs';
 
 const OPERATOR_TOKEN = 'op_0123456789abcdef0123456789';
 const DAY_MS = 86_400_000;
@@ -94,9 +94,9 @@ test('killed in the middle, the next run goes on where it stopped: everybody is 
     };
     database.exec('BEGIN');
     for (let n = 0; n < COUNT; n++) {
-      const digits = String(n).padStart(4, '0');
+      const digits = `f${String(n).padStart(3, '0')}`;
       const ids = { tenant_id: tenant.tenant_id.slice(0, -4) + digits, user_id: user.user_id.slice(0, -4) + digits };
-      if (ids.tenant_id === tenant.tenant_id) continue;
+      assert.notEqual(ids.tenant_id, tenant.tenant_id);
       insert('tenants', { ...tenant, tenant_id: ids.tenant_id });
       insert('users', { ...user, ...ids, email: `many-${n}@example.com` });
       insert('subscriptions', { ...subscription, ...ids, trial_started_at: now - 8 * DAY_MS, trial_ends_at: now - 60_000 + n });
@@ -116,8 +116,15 @@ test('killed in the middle, the next run goes on where it stopped: everybody is 
     assert.equal(answer.outcome, 'busy');
     assert.equal((await history('?name=remind_trials&limit=1')).data[0].outcome, 'running');
   });
-  await t.test('afterwards the rest is done, in bounded runs', async () => {
-    await stopped(undefined, 125);
+  let told;
+  await t.test('afterwards the rest is done from there, in bounded runs', async () => {
+    await stopped((database) => {
+      const { cursor } = database.prepare("SELECT cursor FROM job_states WHERE name = 'remind_trials'").get();
+      const { now: look } = JSON.parse(cursor);
+      told = database.prepare("SELECT count(*) AS n FROM subscriptions WHERE user_id <> ? AND plan = 'trial' AND trial_ends_at BETWEEN ? AND ?").get(template.user.id, now - 60_000, look.behind[0]).n;
+    }, 125);
+    t.diagnostic(`killed when ${told} of ${COUNT} had been told`);
+    assert.ok(told > 0 && told < COUNT - 25, `${told}: it was in the middle`);
     let done = 0;
     for (let runs = 0; ; runs++) {
       assert.ok(runs < 5, 'it comes to an end');
@@ -126,24 +133,21 @@ test('killed in the middle, the next run goes on where it stopped: everybody is 
       done += answer.done;
       if (!answer.more) break;
     }
-    assert.ok(done > 0 && done <= COUNT + 2, `${done} in the later runs`);
+    assert.equal(done, COUNT - told, 'who was told is not told again, and nobody is left out');
     assert.equal((await runJob('remind_trials')).done, 0);
     const { data } = await history('?name=remind_trials&limit=20');
     assert.equal(data.filter(({ outcome }) => outcome === 'lost').length, 1, JSON.stringify(data));
   });
-  await t.test('one mail for each', async () => {
-    const sent = async () => {
-      let rows;
-      await stopped((database) => (rows = database.prepare("SELECT recipient, count(*) AS mails, sum(sent_at IS NOT NULL) AS sent FROM mails WHERE kind = 'trial_ended' AND recipient LIKE 'many-%' GROUP BY recipient").all()));
-      return rows;
-    };
-    const rows = await eventually('every mail is sent', async () => {
-      await sleep(2_000);
-      const found = await sent();
-      return found.length >= COUNT - 1 && found.every((row) => row.sent === row.mails) && found;
-    }, 60_000);
-    assert.ok(rows.every(({ mails }) => mails === 1));
-    t.diagnostic(`${rows.length} readers, one mail each`);
+  await t.test('and everybody of the rest gets the mail', async () => {
+    // The local queue forgets what is in it when it is killed: those told before are not counted. The outbox shows 200.
+    const shown = async () => (await get(platform, '/__dev/outbox')).data.data.filter(({ kind }) => kind === 'trial_ended');
+    await eventually('the last one has come', async () => (await shown()).some(({ to }) => to === `many-${COUNT - 1}@example.com`), 60_000);
+    await sleep(3_000);
+    await stopped((database) => {
+      const rows = database.prepare("SELECT recipient, count(*) AS mails, sum(sent_at IS NOT NULL) AS sent FROM mails WHERE kind = 'trial_ended' AND recipient LIKE 'many-%' GROUP BY recipient").all();
+      const by = new Map(rows.map((row) => [row.recipient, row]));
+      for (let n = told; n < COUNT; n++) assert.deepEqual({ ...by.get(`many-${n}@example.com`) }, { recipient: `many-${n}@example.com`, mails: 1, sent: 1 });
+    });
   });
   await stopped(undefined, '');
 });
@@ -194,7 +198,7 @@ test('a month is stated once it is over for a day: kept, told, downloaded', asyn
   const user = await register(platform);
   const other = await register(platform);
   for (let n = 0; n < 3; n++) assert.equal((await chat(platform, user.access_token, { model: 'openai/gpt-4o-mini', max_tokens: 600 })).status, 200);
-  await eventually('the rows have arrived', async () => (await logs(platform, user.access_token)).length === 3);
+  await eventually('the rows have arrived', async () => (await get(platform, '/usage/summary', { token: user.access_token })).data.total.requests === 3, 20_000);
   const today = new Date();
   const month = today.toISOString().slice(0, 7);
   const nextMonth = Date.UTC(today.getUTCFullYear(), today.getUTCMonth() + 1, 1);
