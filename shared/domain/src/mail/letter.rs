@@ -171,6 +171,7 @@ impl Letter<'_> {
     }
 
     /// Writes it out.
+    #[expect(clippy::too_many_lines, reason = "one arm a letter, each of a few lines")]
     pub fn rendered(&self) -> Rendered {
         match self {
             Self::VerifyEmail { link } => render(
