@@ -13,7 +13,7 @@ import { Log, LogLevel, Miniflare } from 'miniflare';
 import { listFunctions } from './lib/functions.mjs';
 import { migrate } from './lib/migrate.mjs';
 import { Failure } from './lib/report.mjs';
-import { databases, readConfig, workerOptions } from './lib/worker-options.mjs';
+import { databases, readConfig, withShards, workerOptions } from './lib/worker-options.mjs';
 
 /**
  * @typedef {object} LogEntry
@@ -41,17 +41,18 @@ import { databases, readConfig, workerOptions } from './lib/worker-options.mjs';
  * @param {string} [options.host]
  * @param {string} options.stateDir    databases, counters and objects live here
  * @param {Record<string, string>} options.settings  see settings.mjs (`loadSettings().values`)
+ * @param {number} [options.shards] how many D1 databases tenants are spread over
  * @param {string} [options.environment] what functions see as ENVIRONMENT
  * @param {(entry: LogEntry) => void} [options.log]
  * @param {string} [options.root] another workspace of the same shape (tests)
  * @returns {Promise<Platform>}
  */
-export async function startPlatform({ port, host = '127.0.0.1', stateDir, settings, environment = 'local', log = printEntry, root }) {
+export async function startPlatform({ port, host = '127.0.0.1', stateDir, settings, shards = 1, environment = 'local', log = printEntry, root }) {
   await checkPortFree(host, port);
   mkdirSync(stateDir, { recursive: true });
   const say = (level, message) => log({ source: 'platform', level, message });
   const readOptions = () => {
-    const configs = listFunctions(root ? { root } : undefined).map(readConfig);
+    const configs = withShards(listFunctions(root ? { root } : undefined).map(readConfig), shards);
     if (configs.length === 0) throw new Failure('there are no functions to run', 'A function is a folder in functions/ with a wrangler.toml.');
     return { configs, options: miniflareOptions(configs, { port, host, stateDir, settings, environment, log, say }) };
   };

@@ -1,6 +1,8 @@
 // The settings of a local platform: where each comes from, and which function gets it as a binding.
 //
 //   node tools/settings.mjs keys      prints a fresh SIGNING_KEY, JWKS and MASTER_KEYS for a deployment
+//   node tools/settings.mjs rotate-keys    prints the next stage of changing SIGNING_KEY, from what is set
+//   node tools/settings.mjs rotate-master-key     prints MASTER_KEYS with a new one, from what is set
 //   node tools/settings.mjs           prints which settings are set (never their values)
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -9,20 +11,23 @@ import { pathToFileURL } from 'node:url';
 import { parseEnv } from 'node:util';
 import { ROOT } from './lib/paths.mjs';
 import { Failure, runMain, say } from './lib/report.mjs';
+import { nextSigningStage, withNewMasterKey } from './lib/rotate-keys.mjs';
 
 const EVERY = 'every function';
 
 /**
  * Which function gets which setting. A setting that is not set is not bound: functions see it as absent.
- * @type {Record<string, {to: string[] | typeof EVERY, kind?: 'url' | 'integer' | 'json' | 'master keys'}>}
+ * @type {Record<string, {to: string[] | typeof EVERY, kind?: 'url' | 'integer' | 'json' | 'master keys' | 'url or off'}>}
  */
 const TABLE = {
   ENVIRONMENT: { to: EVERY },
   CLOCK_OFFSET_SECONDS: { to: EVERY, kind: 'integer' },
   JWKS: { to: EVERY, kind: 'json' },
   SIGNING_KEY: { to: ['auth'], kind: 'json' },
-  PUBLIC_URL: { to: ['gateway', 'auth', 'user', 'chat', 'usage', 'team', 'billing', 'stripe-webhook', 'cron', 'oauth'], kind: 'url' },
-  MASTER_KEYS: { to: ['credentials', 'cron', 'oauth', 'team', 'user'], kind: 'master keys' },
+  MASTER_KEYS: { to: ['credentials', 'cron', 'sso', 'team', 'user'], kind: 'master keys' },
+  NEW_TENANT_SHARDS: { to: ['auth', 'oauth'] },
+  PUBLIC_URL: { to: ['gateway', 'auth', 'credentials', 'user', 'chat', 'usage', 'team', 'oauth', 'sso', 'privacy', 'billing', 'stripe-webhook', 'cron'], kind: 'url' },
+  PWNED_BASE_URL: { to: ['credentials'], kind: 'url or off' },
   GOOGLE_CLIENT_ID: { to: ['oauth'] },
   GOOGLE_CLIENT_SECRET: { to: ['oauth'] },
   GOOGLE_ISSUER: { to: ['oauth'], kind: 'url' },
@@ -33,7 +38,7 @@ const TABLE = {
   OIDC_CLIENT_ID: { to: ['oauth'] },
   OIDC_CLIENT_SECRET: { to: ['oauth'] },
   OIDC_ISSUER: { to: ['oauth'], kind: 'url' },
-  DOH_BASE_URL: { to: ['oauth'], kind: 'url' },
+  DOH_BASE_URL: { to: ['sso'], kind: 'url' },
   RESEND_API_KEY: { to: ['notify'] },
   RESEND_BASE_URL: { to: ['notify'], kind: 'url' },
   MAIL_FROM: { to: ['notify'] },
@@ -73,11 +78,11 @@ export function configuredProviders(values) {
  * @param {object} [options]
  * @param {NodeJS.ProcessEnv} [options.env]
  * @param {string} [options.root] where `.env` is
- * @returns {{port: number, stateDir: string, skipBuild: boolean, values: Record<string, string>}}
+ * @returns {{port: number, stateDir: string, skipBuild: boolean, shards: number, values: Record<string, string>}}
  */
 export function loadSettings({ env = process.env, root = ROOT } = {}) {
   // A variable that is set but empty hides the line in `.env`: that is how a test keeps a developer's keys out.
-  const given = withoutEmpty({ ...readEnvFile(join(root, '.env')), ...env });
+  const given = givenSettings({ env, root });
   const port = parsePort(given.PORT ?? '8787');
   const stateDir = resolve(root, given.STATE_DIR ?? '.state');
   const values = {};
@@ -88,7 +93,12 @@ export function loadSettings({ env = process.env, root = ROOT } = {}) {
   }
   values.PUBLIC_URL ??= `http://127.0.0.1:${port}`;
   Object.assign(values, secrets(values, stateDir));
-  return { port, stateDir, skipBuild: given.TOLLGATE_SKIP_BUILD === '1', values };
+  return { port, stateDir, skipBuild: given.TOLLGATE_SKIP_BUILD === '1', shards: parseShards(given.D1_SHARDS ?? '1'), values };
+}
+
+/** What the environment and `.env` say; nothing is generated. */
+function givenSettings({ env = process.env, root = ROOT } = {}) {
+  return withoutEmpty({ ...readEnvFile(join(root, '.env')), ...env });
 }
 
 /**
@@ -173,11 +183,17 @@ function parsePort(text) {
   return port;
 }
 
+function parseShards(text) {
+  const shards = Number(text);
+  if (!/^\d+$/.test(text) || shards < 1 || shards > 16) throw new Failure(`D1_SHARDS is "${text}", not a number from 1 to 16`, 'How many databases are bound locally, e.g. D1_SHARDS=2.');
+  return shards;
+}
+
 function check(name, value, kind) {
   if (kind === 'integer' && !/^[+-]?\d{1,12}$/.test(value)) {
     throw new Failure(`${name} is "${value}", not a whole number`, 'Seconds, e.g. CLOCK_OFFSET_SECONDS=86400 for a day ahead.');
   }
-  if (kind === 'url') {
+  if (kind === 'url' || (kind === 'url or off' && value !== 'off')) {
     const url = URL.canParse(value) ? new URL(value) : undefined;
     if (!url || !/^https?:$/.test(url.protocol)) throw new Failure(`${name} is "${value}", not an http(s) address`, `E.g. ${name}=http://127.0.0.1:9001`);
   }
@@ -200,6 +216,18 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
       say(`SIGNING_KEY='${SIGNING_KEY}'\nJWKS='${JWKS}'\nMASTER_KEYS='${generateMasterKey()}'`);
       return;
     }
+    if (process.argv[2] === 'rotate-keys') {
+      const { stage, what, set } = nextSigningStage(givenSettings(), generateKeys);
+      say(`# Stage ${stage} of 3. ${what}`);
+      for (const [name, value] of Object.entries(set)) say(`${name}='${value}'`);
+      return;
+    }
+    if (process.argv[2] === 'rotate-master-key') {
+      say(`# For credentials and cron. When the job has brought every data key along, take the older ones out: docs/OPERATIONS.md.`);
+      say(`MASTER_KEYS='${withNewMasterKey(givenSettings().MASTER_KEYS, generateMasterKey)}'`);
+      return;
+    }
+    if (process.argv[2] !== undefined) throw new Failure(`"${process.argv[2]}" is not known`, 'keys, rotate-keys, rotate-master-key, or nothing.');
     const { port, stateDir, values } = loadSettings();
     say(`PORT ${port}\nSTATE_DIR ${stateDir}`);
     for (const name of Object.keys(TABLE)) say(`${name} ${values[name] === undefined ? 'not set' : 'set'}`);

@@ -20,13 +20,22 @@ before(async () => (user = await register(platform)));
 /** Every call that takes a body, with a sound one; for `/v1` the form is OpenAI's. */
 const ROUTES = {
   'POST /auth/register': () => ({ email: freshEmail(), password: PASSWORD, name: 'Ada', product: 'agent' }),
-  'POST /auth/login': () => ({ email: user.email, password: user.password }),
+  'POST /auth/login': () => ({ email: user.email, password: user.password, totp: '123456' }),
+  'POST /auth/password': () => ({ current_password: 'a wrong and long password', new_password: PASSWORD }),
+  'POST /auth/totp/enroll': () => ({ password: 'a wrong and long password' }),
+  'POST /auth/totp/confirm': () => ({ code: '123456' }),
+  'POST /auth/totp/disable': () => ({ code: '123456' }),
+  'POST /auth/totp/recovery-codes': () => ({ code: '123456' }),
   'POST /auth/refresh': () => ({ refresh_token: 'tgr_x' }),
   'POST /auth/logout': () => ({ refresh_token: 'tgr_x' }),
   'POST /auth/verify-email': () => ({ token: 'tgm_x' }),
   'POST /auth/forgot-password': () => ({ email: freshEmail() }),
   'POST /auth/reset-password': () => ({ token: 'tgm_x', password: PASSWORD }),
+  'POST /auth/oauth/token': () => ({ code: 'tgc_x' }),
+  'PUT /team/sso': () => ({ issuer: 'https://login.example.com', client_id: 'x', client_secret: 'x' }),
+  'POST /team/sso/domains': () => ({ domain: 'example.com' }),
   'PATCH /user/profile': () => ({ name: 'Ada' }),
+  'DELETE /user': () => ({ password: 'not the right one at all' }),
   'PUT /user/config': () => ({ theme: 'dark' }),
   'PUT /user/notifications': () => ({ reminders: true, quota_warnings: true, summary: true }),
   'POST /admin/mails/replay': () => ({ tenant_id: 'ten_01890a5d-ac96-774b-bcce-b302099a8057', event: 'x' }),
@@ -36,6 +45,10 @@ const ROUTES = {
   'PATCH /team/members/{user_id}': () => ({ role: 'owner' }),
   'POST /team/invites': () => ({ email: freshEmail(), role: 'member' }),
   'POST /team/invites/accept': () => ({ token: 'tgi_x' }),
+  'PATCH /subscription': () => ({ product: 'agent', plan: 'pro', interval: 'month', seats: 1 }),
+  'POST /subscription/checkout': () => ({ product: 'agent', plan: 'pro', interval: 'month', seats: 1 }),
+  'POST /user/upgrade-subscription': () => ({ product: 'agent', plan: 'pro', interval: 'month', seats: 1 }),
+  'POST /subscription/portal': () => ({ return_url: '/' }),
   'POST /v1/chat/completions': () => ({
     model: 'openai/gpt-x', max_tokens: 10, max_completion_tokens: 10, temperature: 1, top_p: 1, n: 1, stop: ['END'], stream: false, stream_options: { include_usage: true },
     messages: [
@@ -50,7 +63,7 @@ const ROUTES = {
 };
 /** What is said of a field of another type, and of which type it is; a string where nothing stands here. */
 const BOOLEAN = ['must be a boolean', (it) => typeof it === 'boolean'];
-const OTHER_TYPES = { reminders: BOOLEAN, quota_warnings: BOOLEAN, summary: BOOLEAN, scopes: ['must be an array', Array.isArray], overlap_seconds: ['must be an integer in its range, not below 0', Number.isInteger] };
+const OTHER_TYPES = { reminders: BOOLEAN, quota_warnings: BOOLEAN, summary: BOOLEAN, scopes: ['must be an array', Array.isArray], overlap_seconds: ['must be an integer in its range, not below 0', Number.isInteger], seats: ['must be an integer in its range, not below 0', Number.isInteger] };
 const said = (field) => OTHER_TYPES[field]?.[0] ?? 'must be a string';
 const fits = (field, value) => (OTHER_TYPES[field]?.[1] ?? ((it) => typeof it === 'string'))(value);
 /** Settings are of the client's own making: any value stands there. */

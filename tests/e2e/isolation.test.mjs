@@ -7,6 +7,7 @@ import { assertProblem, bearer, call, chat, freshEmail, get, register } from '..
 import { withDatabase } from '../harness/database.mjs';
 import { subscribe } from '../harness/meters.mjs';
 import { withPlatform } from '../harness/platform.mjs';
+import { startStripe } from '../harness/stripe-front.mjs';
 import { eventually } from '../harness/usage.mjs';
 
 const document = JSON.parse(readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8'));
@@ -31,10 +32,41 @@ const OPERATIONS = {
   'POST /auth/verify-email/resend': { own: true, status: 204 },
   'GET /auth/sessions': { own: true },
   'DELETE /auth/sessions/{id}': { of: async (owner) => `/auth/sessions/${await otherSession(owner)}` },
+  'GET /auth/oauth/{provider}/start': { open: true, path: '/auth/oauth/google/start', status: 404 },
+  'GET /auth/oauth/{provider}/callback': { open: true, path: '/auth/oauth/google/callback', status: 404 },
+  'POST /auth/oauth/token': { open: true, body: { code: 'none' }, status: 401 },
+  'GET /auth/sso/start': { open: true, path: '/auth/sso/start?domain=nobody.example', status: 404 },
+  'GET /auth/sso/callback': { open: true, status: 401 },
+  'GET /auth/identities': { own: true },
+  'DELETE /auth/identities/{id}': { of: (owner) => `/auth/identities/${identityOf(owner)}` },
+  'GET /team/sso': { own: true },
+  'PUT /team/sso': { own: true, body: { issuer: 'none', client_id: 'x', client_secret: 'x' }, status: 422 },
+  'DELETE /team/sso': { own: true, status: 404 },
+  'POST /team/sso/domains': { own: true, body: { domain: 'stranger.example' }, status: 201 },
+  'POST /team/sso/domains/{domain}/verify': { of: async (owner) => `/team/sso/domains/${await domain(owner)}/verify` },
+  'DELETE /team/sso/domains/{domain}': { of: async (owner) => `/team/sso/domains/${await domain(owner)}` },
+  'POST /auth/password': { own: true, body: { current_password: 'a wrong one, but long', new_password: 'a long and quiet password 43' }, status: 422 },
+  'GET /auth/totp': { own: true },
+  'POST /auth/totp/enroll': { own: true, body: (stranger) => ({ password: stranger.password }) },
+  'POST /auth/totp/confirm': { own: true, body: { code: 'none' }, status: 422 },
+  'POST /auth/totp/disable': { own: true, body: { code: '000000' }, status: 409 },
+  'POST /auth/totp/recovery-codes': { own: true, body: { code: '000000' }, status: 409 },
   'GET /user/api-keys': { own: true },
   'POST /user/api-keys': { own: true, body: { name: 'mine', scopes: ['chat'] }, status: 201 },
   'DELETE /user/api-keys/{id}': { of: async (owner) => `/user/api-keys/${await apiKey(owner)}` },
   'POST /user/api-keys/{id}/rotate': { of: async (owner) => `/user/api-keys/${await apiKey(owner)}/rotate`, body: {} },
+  'GET /subscription/plans': { open: true },
+  'GET /subscription': { own: true },
+  // Their plan was given to them, not bought.
+  'PATCH /subscription': { own: true, body: { seats: 3 }, status: 422 },
+  'POST /subscription/checkout': { own: true, body: { plan: 'pro' }, status: 409 },
+  'POST /user/upgrade-subscription': { own: true, body: { product: 'chat', plan: 'pro' } },
+  'POST /subscription/portal': { own: true, body: {} },
+  'GET /subscription/invoices': { own: true },
+  // Stripe's and the operator's: no tenant's token opens them.
+  'POST /webhooks/stripe': { open: true, body: {}, status: 400 },
+  'GET /admin/stripe-events': { own: true, status: 401 },
+  'POST /admin/stripe-events/{id}/replay': { own: true, path: '/admin/stripe-events/evt_1/replay', status: 401 },
   'GET /audit': { own: true },
   'GET /audit/export': { own: true },
   'GET /audit/verify': { own: true },
@@ -61,6 +93,9 @@ const OPERATIONS = {
   'GET /usage/statements': { own: true },
   'GET /usage/statements/{month}': { own: true, status: 404, path: '/usage/statements/2026-01' },
   'GET /user/config': { own: true },
+  'GET /user/export': { own: true },
+  // A user of its own: whoever asks is gone afterwards.
+  'DELETE /user': { own: true, body: { password: 'not the right one at all' }, status: 401 },
   'PUT /user/config': { own: true, body: { theme: 'dark' } },
   'GET /user/profile': { own: true },
   'PATCH /user/profile': { own: true, body: { name: 'Ada' } },
@@ -79,6 +114,10 @@ const OPERATIONS = {
 
 /** A new key of somebody's, by its id. */
 const apiKey = async (owner) => (await call(platform, 'POST', '/user/api-keys', { token: owner.access_token, body: { name: 'mine', scopes: ['chat'] } })).data.id;
+/** A linked sign-in of somebody's, by its id: it stands in the database from the beginning. */
+const identityOf = (owner) => `idn_${owner.user.id.slice(4)}`;
+/** A domain that somebody claims. */
+const domain = async (owner) => (await call(platform, 'POST', '/team/sso/domains', { token: owner.access_token, body: { domain: 'victim.example' } })).data.domain;
 /** A session of somebody's on another device, by its id. */
 async function otherSession(owner) {
   assert.equal((await call(platform, 'POST', '/auth/login', { body: { email: owner.email, password: owner.password } })).status, 200);
@@ -91,14 +130,19 @@ const invitation = async (owner) => (await call(platform, 'POST', '/team/invites
 /** Parameters that could name somebody else's object, where an operation takes them. */
 const FOREIGN_PARAMETERS = { user_id: (victim) => victim.user.id, cursor: (victim) => victim.cursor };
 
-const platform = await withPlatform({ env: { OPERATOR_TOKEN: 'op_0123456789abcdef0123456789' } });
+const stripe = await startStripe();
+const platform = await withPlatform({ env: { ...stripe.env, OPERATOR_TOKEN: 'op_0123456789abcdef0123456789' } });
+await stripe.pushCatalogue(platform);
 
 /** Two tenants whose data look alike: the same names, the same plan, the same requests. */
 const accounts = [await register(platform, { name: 'Ada' }), await register(platform, { name: 'Ada' })];
 await platform.restart({
   whileStopped: () => {
     subscribe(platform.stateDir, accounts.map(({ user }) => ({ user, plan: 'teams' })));
-    withDatabase(platform.stateDir, (database) => database.exec('UPDATE subscriptions SET seats = 20'));
+    withDatabase(platform.stateDir, (database) => {
+      database.exec('UPDATE subscriptions SET seats = 20');
+      database.exec("INSERT INTO provider_identities SELECT 'google', 'https://accounts.google.com', user_id, 'idn_' || substr(user_id, 5), tenant_id, user_id, email, created_at FROM users");
+    });
   },
 });
 async function lookAlike(account) {

@@ -1,19 +1,13 @@
 // An Idempotency-Key on calls that change the database: done once, answered the same, nobody else's.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { withDatabase } from '../harness/database.mjs';
 import { assertProblem, get, post, register } from '../harness/http.mjs';
 import { withPlatform } from '../harness/platform.mjs';
 
-let platform;
-let user;
-
-before(async () => {
-  platform = await withPlatform();
-  user = await register(platform);
-});
-after(() => platform?.stop());
+const platform = await withPlatform();
+const user = await register(platform);
 
 const KEY_IN = { name: 'nightly', scopes: ['usage:read'] };
 const make = (key, { who = user, body = KEY_IN } = {}) =>
@@ -41,7 +35,7 @@ test('twenty at once make one API key', async () => {
   assert.ok(made.length >= 1);
   assert.equal(new Set(made.map(({ data }) => data.secret)).size, 1);
   for (const answer of answers.filter(({ status }) => status !== 201)) {
-    assertProblem(answer, 409, 'idempotency_key_in_progress');
+    assertProblem(answer, 503, 'idempotency_key_in_progress');
     assert.ok(Number(answer.headers.get('retry-after')) > 0);
   }
   assert.equal((await keysOf(owner)).length, 1);
@@ -100,7 +94,7 @@ test('answers are kept sealed, for a day; broken-off work is taken over after a 
     database.prepare('UPDATE idempotent_answers SET status = NULL, answer = NULL WHERE user_id = ?').run(owner.user.id);
   });
   await platform.restart({ whileStopped: breakOff });
-  assertProblem(await make(key, { who: owner }), 409, 'idempotency_key_in_progress');
+  assertProblem(await make(key, { who: owner }), 503, 'idempotency_key_in_progress');
   await platform.restart({ env: { CLOCK_OFFSET_SECONDS: '61' } });
   const second = await make(key, { who: owner });
   assert.equal(second.status, 201);

@@ -18,10 +18,11 @@ function findPython() {
 /**
  * Installs a package once for this user. Throws, saying why, where that cannot be.
  *
- * @param {{folder: string, name: string, version: string, extras?: string, size?: string}} program `folder` in the cache
+ * @param {{folder: string, name: string, version: string, extras?: string, size?: string, also?: string[]}} program `folder` in the
+ *   cache; `also` are dependencies at a version, as pip takes them
  * @returns {Promise<string>} the folder of its programs
  */
-export async function installPython({ folder, name, version, extras = '', size = '' }) {
+export async function installPython({ folder, name, version, extras = '', size = '', also = [] }) {
   const venv = join(cacheDir(), folder, `${name}-${version}`);
   const done = join(venv, 'installed');
   if (!existsSync(done)) {
@@ -30,7 +31,7 @@ export async function installPython({ folder, name, version, extras = '', size =
     await rm(venv, { recursive: true, force: true });
     await mkdir(dirname(venv), { recursive: true });
     await runStep(`Making a Python environment in ${venv}`, python, ['-m', 'venv', venv]);
-    const install = ['install', '--disable-pip-version-check', '--progress-bar', 'off', `${name}${extras}==${version}`];
+    const install = ['install', '--disable-pip-version-check', '--progress-bar', 'off', `${name}${extras}==${version}`, ...also];
     await runStep(`Installing ${name} ${version} (${size}once)`, join(venv, 'bin/pip'), install);
     await writeFile(done, '');
   }

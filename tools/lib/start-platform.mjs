@@ -7,7 +7,7 @@ import { bold, dim, duration, Failure, say } from './report.mjs';
 
 /** Builds (unless TOLLGATE_SKIP_BUILD=1), starts the platform, and prints how to use it. */
 export async function startAndAnnounce() {
-  const { port, stateDir, skipBuild, values } = loadSettings();
+  const { port, stateDir, skipBuild, shards, values } = loadSettings();
   if (skipBuild) {
     const missing = missingBuilds();
     if (missing.length > 0) throw new Failure(`TOLLGATE_SKIP_BUILD=1, but these functions are not built: ${missing.join(', ')}`, 'Build them once: npm run build');
@@ -16,7 +16,7 @@ export async function startAndAnnounce() {
     await buildFunctions();
   }
   const started = Date.now();
-  const platform = await startPlatform({ port, stateDir, settings: values });
+  const platform = await startPlatform({ port, stateDir, shards, settings: values });
   for (const file of platform.migrated) say(`Migrated ${file}`);
   say(dim(`Started in ${duration(Date.now() - started)}, state in ${stateDir}`));
   announce(platform.url, values);

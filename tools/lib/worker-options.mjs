@@ -38,6 +38,24 @@ export function readConfig(place) {
 }
 
 /**
+ * The same configurations with more D1 shards: whoever binds DB_0 binds DB_1 and on, with the same migrations. In production a
+ * shard is a binding written into each wrangler.toml, see docs/OPERATIONS.md.
+ *
+ * @param {FunctionConfig[]} configs
+ * @param {number} shards
+ * @returns {FunctionConfig[]}
+ */
+export function withShards(configs, shards) {
+  return configs.map((config) => {
+    const [first] = (config.toml.d1_databases ?? []).filter(({ binding }) => binding === 'DB_0');
+    if (!first) return config;
+    const bound = new Set(config.toml.d1_databases.map(({ binding }) => binding));
+    const more = Array.from({ length: shards - 1 }, (_, n) => ({ ...first, binding: `DB_${n + 1}`, database_name: `tollgate-${n + 1}` })).filter(({ binding }) => !bound.has(binding));
+    return { ...config, toml: { ...config.toml, d1_databases: [...config.toml.d1_databases, ...more] } };
+  });
+}
+
+/**
  * Miniflare's options for every function. The first is the public one.
  *
  * @param {FunctionConfig[]} configs

@@ -1,11 +1,9 @@
 //! Registration, sign-in and tokens: the only function that holds the signing key.
 
 mod forgot_password;
-mod guard;
 mod jwks;
 mod login;
 mod logout;
-mod password;
 mod refresh;
 mod register;
 mod reset_password;
@@ -13,8 +11,10 @@ mod sessions;
 mod tokens;
 mod verify_email;
 
-pub use guard::SignInGuard;
-use tollgate_platform::account::{ending, mailed, noted};
+use tollgate_platform::{
+    account::{ending, mailed, noted},
+    guard, password,
+};
 
 tollgate_platform::routes! {
     post "/auth/register" => register::register;

@@ -5,18 +5,20 @@ use tollgate_api::account::{LoginIn, SignedInOut};
 use tollgate_domain::{
     account::{Email, MAX_PASSWORD_CHARS},
     audit::{Action, Outcome},
+    id::{TenantId, UserId},
 };
 use tollgate_platform::{
-    Code, Problem, Scope,
+    Code, Problem, Scope, credentials,
     http::{Json, Reply},
-    store::directory,
+    store::{self, directory},
 };
 
 use crate::{guard::Guard, noted, password, tokens};
 
-/// Signs a user in. The same answer, and the same time, for an unknown address and for a wrong password.
+/// Signs a user in. The same answer, and the same time, for an unknown address and for a wrong password. Where the account has a
+/// second factor, a right password alone is answered with `totp_required`.
 #[utoipa::path(post, path = "/auth/login", tag = "accounts", request_body = LoginIn, responses(
-    (status = 200, body = SignedInOut), (status = 400, body = Problem), (status = 401, body = Problem, description = "`invalid_credentials`"),
+    (status = 200, body = SignedInOut), (status = 400, body = Problem), (status = 401, body = Problem, description = "`invalid_credentials` or `totp_required`"),
     (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]
@@ -44,9 +46,40 @@ pub async fn login(scope: Scope, Json(input): Json<LoginIn>) -> Result<Reply, Pr
     if !password::verify(password, &account.password_hash)? {
         return Err(denied("password"));
     }
-    let signed_in = tokens::sign_in(&scope, tenant, user, &account.password_hash).await?;
+    if account.second_factor != 0 {
+        let Some(code) = input.totp else {
+            // No guess: the password was right, and who sent it is asked for more.
+            guard.give_back(&scope);
+            return Err(Problem::new(Code::TotpRequired, "Send the code of your authenticator app too, as `totp`."));
+        };
+        if !credentials::second_factor(&scope, tenant, user, code).await? {
+            denied("code");
+            return Err(Problem::new(Code::InvalidCredentials, "The code is wrong, or was used before."));
+        }
+    }
+    let mut signed_in = tokens::sign_in(&scope, tenant, user, &account.password_hash).await?;
+    if signed_in.is_none() {
+        // Another hash by now: of the same password, when another sign-in has just renewed it.
+        let hash = store::password(&scope, tenant, user).await?.ok_or_else(refused)?.password_hash;
+        if password::verify(password, &hash)? {
+            signed_in = tokens::sign_in(&scope, tenant, user, &hash).await?;
+        }
+    }
     let signed_in = signed_in.ok_or_else(|| denied("password was changed"))?;
+    if password::is_outdated(&account.password_hash) {
+        renew(&scope, tenant, user, account.password_hash, password)?;
+    }
     guard.succeeded(&scope, Reply::json(StatusCode::OK, &signed_in)).await
+}
+
+/// Stores the password under a hash of today, after the answer.
+fn renew(scope: &Scope, tenant: TenantId, user: UserId, before: String, password: &str) -> Result<(), Problem> {
+    let (writer, after) = (scope.clone(), password::hash(password)?);
+    scope.wait_until(async move {
+        // What is not written now is with the next sign-in.
+        let _ = store::renew_password_hash(&writer, tenant, user, &before, &after).await;
+    });
+    Ok(())
 }
 
 fn refused() -> Problem {

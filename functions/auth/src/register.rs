@@ -6,6 +6,7 @@ use tollgate_domain::{account::Email, catalogue::Product};
 use tollgate_platform::{
     Code, Problem, Scope,
     account::opening::{self, NewPerson, NotOpened},
+    credentials,
     http::{Json, Reply},
 };
 
@@ -23,6 +24,7 @@ pub async fn register(scope: Scope, Json(input): Json<RegisterIn>) -> Result<Rep
     // That an address is registered is told here, slowly: it counts as a failure of whoever asks.
     let mut guard = Guard::of(&scope, email.as_str());
     guard.admit_address(&scope).await?;
+    credentials::check_not_breached(&scope, "password", &input.password).await?;
     let name = input.name.as_deref().map(str::trim).filter(|name| !name.is_empty());
     let hash = password::hash(&input.password)?;
     let person = NewPerson { email: &email, name, product, password_hash: &hash, identity: None };

@@ -6,7 +6,7 @@ use tollgate_domain::{
     audit::Action,
 };
 use tollgate_platform::{
-    Problem, Scope,
+    Problem, Scope, credentials,
     http::{Json, Reply, no_content},
     identity::{MailToken, MailTokenKind},
     store,
@@ -37,6 +37,7 @@ pub async fn reset(scope: Scope, Json(input): Json<ResetPasswordIn>) -> Result<R
     let email = Email::parse(&address).map_err(|_| Problem::internal())?;
     check_password(&input.password, &email)
         .map_err(|weak| Problem::invalid(vec![FieldError::new("password", weak.to_string())]))?;
+    credentials::check_not_breached(&scope, "password", &input.password).await?;
     let hash = password::hash(&input.password)?;
 
     // The meters first: should a later step fail, the token is still good, and whoever tries again leaves nothing open.

@@ -14,14 +14,14 @@ use tollgate_platform::{
     Problem, Scope, audit, billing,
     billing::{Held, Later},
     http::{Json, Reply},
-    identity::{Fresh, needs::Billing},
+    identity::{OwnerWith, needs::Billing},
     store::{self, StoreError},
     stripe::Stripe,
 };
 
 use crate::{
     checkout::no_way,
-    choice::{Choice, owners_only, priced, with_lines},
+    choice::{Choice, priced, with_lines},
     shown::shown,
 };
 
@@ -38,10 +38,9 @@ use crate::{
 #[worker::send]
 pub async fn patch(
     scope: Scope,
-    caller: Fresh<Billing>,
+    caller: OwnerWith<Billing>,
     Json(patch): Json<SubscriptionPatch>,
 ) -> Result<Reply, Problem> {
-    owners_only(&caller)?;
     let product = patch.product.as_deref().and_then(Product::parse).unwrap_or(caller.product);
     let stripe = Stripe::of(&scope)?;
     let nothing = || no_way(NoWay::NotAMove, &scope);
@@ -97,7 +96,7 @@ pub async fn take_free(scope: &Scope, held: &Held) -> Result<Held, Problem> {
 pub async fn at_once(
     scope: &Scope,
     stripe: &Stripe,
-    caller: &Fresh<Billing>,
+    caller: &OwnerWith<Billing>,
     held: &Held,
     choice: Choice,
 ) -> Result<Held, Problem> {

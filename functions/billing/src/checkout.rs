@@ -9,13 +9,13 @@ use tollgate_domain::{
 use tollgate_platform::{
     Code, Problem, Scope, audit, billing,
     http::{Json, Reply},
-    identity::{Fresh, needs::Billing},
+    identity::{OwnerWith, needs::Billing},
     stripe::Stripe,
 };
 
 use crate::{
     change,
-    choice::{Choice, owners_only},
+    choice::Choice,
     session::{self, Opened},
     shown::shown,
 };
@@ -27,12 +27,16 @@ use crate::{
     (status = 200, body = CheckoutOut), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 402, body = Problem, description = "`payment_required`: a payment is missing, or the card was declined"),
     (status = 403, body = Problem, description = "Not an owner, or a key without `billing`"),
-    (status = 409, body = Problem, description = "`conflict`: the subscription is paused"), (status = 413, body = Problem), (status = 415, body = Problem),
+    (status = 409, body = Problem, description = "`conflict`: the subscription is paused, or the plan was not bought here"), (status = 413, body = Problem), (status = 415, body = Problem),
     (status = 422, body = Problem, description = "`not_an_upgrade`: there is no such move up from what is held"),
     (status = 503, body = Problem, description = "`billing_not_configured`, or Stripe cannot be reached"),
 ))]
 #[worker::send]
-pub async fn checkout(scope: Scope, caller: Fresh<Billing>, Json(input): Json<CheckoutIn>) -> Result<Reply, Problem> {
+pub async fn checkout(
+    scope: Scope,
+    caller: OwnerWith<Billing>,
+    Json(input): Json<CheckoutIn>,
+) -> Result<Reply, Problem> {
     buy(&scope, &caller, &input).await
 }
 
@@ -43,12 +47,15 @@ pub async fn checkout(scope: Scope, caller: Fresh<Billing>, Json(input): Json<Ch
     (status = 422, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]
-pub async fn upgrade(scope: Scope, caller: Fresh<Billing>, Json(input): Json<CheckoutIn>) -> Result<Reply, Problem> {
+pub async fn upgrade(
+    scope: Scope,
+    caller: OwnerWith<Billing>,
+    Json(input): Json<CheckoutIn>,
+) -> Result<Reply, Problem> {
     buy(&scope, &caller, &input).await
 }
 
-async fn buy(scope: &Scope, caller: &Fresh<Billing>, input: &CheckoutIn) -> Result<Reply, Problem> {
-    owners_only(caller)?;
+async fn buy(scope: &Scope, caller: &OwnerWith<Billing>, input: &CheckoutIn) -> Result<Reply, Problem> {
     let (product, plan, interval, seats) = input.chosen(caller.product).ok_or_else(Problem::internal)?;
     let choice = Choice { plan, interval, seats };
     let stripe = Stripe::of(scope)?;
@@ -58,6 +65,12 @@ async fn buy(scope: &Scope, caller: &Fresh<Billing>, input: &CheckoutIn) -> Resu
         held = billing::reconcile(scope, caller.tenant, product, &customer, "billing").await?.held;
         billing::carry_out(scope, &held).await?;
     }
+    if held.given.is_some() {
+        return Err(Problem::new(
+            Code::Conflict,
+            "The plan was agreed on with whoever runs this platform; they change it.",
+        ));
+    }
     let way = held.subscription.purchase(choice.wanted(), scope.now()).map_err(|why| no_way(why, scope))?;
     let (url, held) = match way {
         Purchase::Change(Change::AtPeriodEnd { .. }) => return Err(no_way(NoWay::NotAMove, scope)),
@@ -66,8 +79,9 @@ async fn buy(scope: &Scope, caller: &Fresh<Billing>, input: &CheckoutIn) -> Resu
         }
         Purchase::Free => (None, change::take_free(scope, &held).await?),
         Purchase::Checkout => {
+            let followed = held.subscription.paid.as_ref().map(|paid| paid.id.clone());
             let customer = billing::customer(scope, &stripe, caller.tenant, caller.user).await?;
-            match session::open(scope, &stripe, caller, product, &customer, choice).await? {
+            match session::open(scope, &stripe, caller, product, &customer, choice, followed.as_deref()).await? {
                 Opened::At(url) => (Some(url), held),
                 Opened::Paid => {
                     let held = billing::reconcile(scope, caller.tenant, product, &customer, "billing").await?.held;

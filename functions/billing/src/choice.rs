@@ -2,16 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use tollgate_domain::{
-    account::Role,
     catalogue::{Interval, Offer, Plan, Product},
     stripe_api::Form,
     subscription::bill,
 };
-use tollgate_platform::{
-    Code, Problem, Scope, billing,
-    identity::{Fresh, Needs},
-    stripe::Stripe,
-};
+use tollgate_platform::{Problem, Scope, billing, stripe::Stripe};
 
 /// A plan, an interval and a number of seats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,13 +45,4 @@ pub fn with_lines(form: Form, name: &str, lines: &[(tollgate_domain::catalogue::
     lines.iter().enumerate().fold(form, |form, (index, (_, id, quantity))| {
         form.with(&format!("{name}[{index}][price]"), id).with(&format!("{name}[{index}][quantity]"), quantity)
     })
-}
-
-/// Buying is for owners: of a team the owner, and everybody of a team of one.
-pub fn owners_only<S: Needs>(caller: &Fresh<S>) -> Result<(), Problem> {
-    if caller.role == Role::Owner {
-        return Ok(());
-    }
-    let role = caller.role.as_str();
-    Err(Problem::new(Code::Forbidden, format!("Only owners may do this; you are {role}.")))
 }

@@ -7,11 +7,9 @@ use tollgate_domain::{stripe_api::Form, time::Timestamp};
 use tollgate_platform::{
     Code, Problem, Scope, billing,
     http::{Query, Reply},
-    identity::{Fresh, needs::BillingRead},
+    identity::{OwnerWith, needs::BillingRead},
     stripe::Stripe,
 };
-
-use crate::choice::owners_only;
 
 /// How to page.
 #[derive(Debug, Deserialize)]
@@ -63,8 +61,11 @@ struct Invoice {
         (status = 403, body = Problem, description = "Not an owner, or a key without `billing:read`"),
         (status = 503, body = Problem, description = "`billing_not_configured`, or Stripe cannot be reached")))]
 #[worker::send]
-pub async fn invoices(scope: Scope, caller: Fresh<BillingRead>, Query(page): Query<Page>) -> Result<Reply, Problem> {
-    owners_only(&caller)?;
+pub async fn invoices(
+    scope: Scope,
+    caller: OwnerWith<BillingRead>,
+    Query(page): Query<Page>,
+) -> Result<Reply, Problem> {
     let limit = page.limit.unwrap_or(20);
     if !(1..=100).contains(&limit) {
         return Err(Problem::new(Code::BadRequest, "limit must be 1 to 100."));

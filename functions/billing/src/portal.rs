@@ -13,12 +13,10 @@ use tollgate_domain::{
 use tollgate_platform::{
     Problem, Scope, audit, billing,
     http::{Json, Reply},
-    identity::{Fresh, needs::Billing},
+    identity::{OwnerWith, needs::Billing},
     random,
     stripe::Stripe,
 };
-
-use crate::choice::owners_only;
 
 #[derive(Deserialize)]
 struct Session {
@@ -32,8 +30,7 @@ struct Session {
     (status = 422, body = Problem), (status = 503, body = Problem, description = "`billing_not_configured`, or Stripe cannot be reached"),
 ))]
 #[worker::send]
-pub async fn portal(scope: Scope, caller: Fresh<Billing>, Json(input): Json<PortalIn>) -> Result<Reply, Problem> {
-    owners_only(&caller)?;
+pub async fn portal(scope: Scope, caller: OwnerWith<Billing>, Json(input): Json<PortalIn>) -> Result<Reply, Problem> {
     let home = &scope.settings().public_url;
     let back = match input.return_url {
         None => format!("{home}/subscription"),

@@ -27,6 +27,9 @@ struct Session {
     url: Option<String>,
     #[serde(default)]
     status: Option<String>,
+    /// `sub_...`, once it is paid.
+    #[serde(default)]
+    subscription: Option<String>,
 }
 
 /// What came of it.
@@ -39,6 +42,7 @@ pub enum Opened {
 }
 
 /// Opens a session, or answers the one that is open. One for another choice is closed first, so that nobody pays twice.
+/// `followed` is the subscription that is known: one that was paid long ago stands in nobody's way.
 pub async fn open(
     scope: &Scope,
     stripe: &Stripe,
@@ -46,6 +50,7 @@ pub async fn open(
     product: Product,
     customer: &str,
     choice: Choice,
+    followed: Option<&str>,
 ) -> Result<Opened, Problem> {
     let tenant = caller.tenant;
     let wanted = serde_json::to_string(&choice).map_err(|_| Problem::internal())?;
@@ -68,6 +73,9 @@ pub async fn open(
                 Some("complete") => {
                     // What was paid is followed by the caller; the next choice gets a session of its own.
                     store::claim_checkout(scope, tenant, product, Some(&row.claim), claim).await?;
+                    if session.subscription.as_deref() == followed {
+                        continue;
+                    }
                     return Ok(Opened::Paid);
                 }
                 Some("open") | None if row.choice == wanted && !is_old => {

@@ -10,6 +10,20 @@ use tollgate_platform::billing::Held;
 /// What is held, for people and programs.
 pub fn shown(held: &Held, now: Timestamp) -> SubscriptionOut {
     let subscription = &held.subscription;
+    if let Some((plan, seats)) = held.given {
+        return SubscriptionOut {
+            product: subscription.product.as_str(),
+            plan: plan.as_str(),
+            status: "active",
+            interval: None,
+            seats,
+            current_period_start: None,
+            current_period_end: None,
+            cancel_at_period_end: false,
+            access_ends_at: None,
+            later: None,
+        };
+    }
     let paid = subscription.paid.as_ref().filter(|paid| !matches!(paid.status, Status::Incomplete | Status::NeverPaid));
     let access = subscription.access(now);
     let entitlement = subscription.entitlement(now);

@@ -2,7 +2,9 @@
 
 use tollgate_platform::{Problem, Scope};
 
-use crate::{billing, clean_up, remind_trials, rewrap_data_keys, roll_up, usage_statements};
+use crate::{
+    billing, clean_up, delete_users, remind_trials, rewrap_data_keys, roll_up, settle_arrivals, usage_statements,
+};
 
 /// A job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +25,10 @@ pub enum Job {
     UsageStatements,
     /// Clears what is old.
     CleanUp,
+    /// Goes on with deletions of users that are not done.
+    DeleteUsers,
+    /// Settles changes of two databases that broke off.
+    SettleArrivals,
 }
 
 /// A job's name, and the expression at which it runs; without one only when somebody says so.
@@ -39,6 +45,8 @@ const JOBS: &[Entry] = &[
     Entry(Job::RemindTrials, "remind_trials", Some("10 * * * *")),
     Entry(Job::UsageStatements, "usage_statements", Some("20 * * * *")),
     Entry(Job::CleanUp, "clean_up", Some("50 * * * *")),
+    Entry(Job::DeleteUsers, "delete_users", Some("*/5 * * * *")),
+    Entry(Job::SettleArrivals, "settle_arrivals", Some("*/3 * * * *")),
 ];
 
 /// What one step of a job did.
@@ -102,6 +110,8 @@ impl Job {
             Self::RemindTrials => remind_trials::step(scope, cursor).await,
             Self::UsageStatements => usage_statements::step(scope, cursor).await,
             Self::CleanUp => clean_up::step(scope, cursor).await,
+            Self::DeleteUsers => Ok(Step::of(delete_users::run(scope).await?)),
+            Self::SettleArrivals => Ok(Step::of(settle_arrivals::run(scope).await?)),
         }
     }
 }

@@ -5,12 +5,14 @@
 mod admin_jobs;
 mod billing;
 mod clean_up;
+mod delete_users;
 mod dev;
 mod jobs;
 mod remind_trials;
 mod rewrap_data_keys;
 mod roll_up;
 mod run;
+mod settle_arrivals;
 mod usage_statements;
 
 use tollgate_platform::{Scope, log};

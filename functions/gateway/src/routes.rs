@@ -20,8 +20,8 @@ pub enum Target<'a> {
 /// First segment of the path, and the binding of its function.
 #[rustfmt::skip] // one line a function: whoever adds one changes no other line
 pub const FUNCTIONS: &[(&str, &str)] = &[
-    ("admin", "TEAM"),
-    ("audit", "TEAM"),
+    ("admin", "USAGE"),
+    ("audit", "AUDIT"),
     ("auth", "AUTH"),
     ("subscription", "BILLING"),
     ("team", "TEAM"),
@@ -32,15 +32,19 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
 ];
 
 /// The first two segments of paths that another function answers than the one that has the first.
-#[rustfmt::skip] // one line an entry
+#[rustfmt::skip] // one line each: whoever adds one changes no other line
 const WITHIN: &[(&str, &str)] = &[
     ("admin/jobs", "CRON"),
     ("admin/mails", "NOTIFY"),
     ("admin/stripe-events", "STRIPE_WEBHOOK"),
     ("auth/identities", "OAUTH"),
     ("auth/oauth", "OAUTH"),
-    ("auth/sso", "OAUTH"),
-    ("team/sso", "OAUTH"),
+    ("auth/password", "CREDENTIALS"),
+    ("auth/sso", "SSO"),
+    ("auth/totp", "CREDENTIALS"),
+    ("team/sso", "SSO"),
+    ("user/export", "PRIVACY"),
+    ("user/upgrade-subscription", "BILLING"),
 ];
 
 /// The binding of every function, once: some answer several first segments.
@@ -57,8 +61,8 @@ pub fn target(path: &str) -> Option<Target<'_>> {
         "/health/ready" => return Some(Target::Ready),
         "/__dev/cron" => return Some(Target::Dev("CRON")),
         "/__dev/outbox" => return Some(Target::Dev("NOTIFY")),
-        // Plans are billing's, whoever is asked.
-        "/user/upgrade-subscription" => return Some(Target::Function("BILLING")),
+        // Whoever deletes an account, or exports it, needs more of the platform than the rest of `/user`.
+        "/user" => return Some(Target::Function("PRIVACY")),
         "/openapi.json" | "/api/docs" => return Some(Target::Assets),
         _ => {}
     }
@@ -91,25 +95,31 @@ mod tests {
     #[test]
     fn the_first_segment_names_the_function() {
         assert_eq!(target("/auth/register"), Some(Target::Function("AUTH")));
+        assert_eq!(target("/auth/totp"), Some(Target::Function("CREDENTIALS")));
+        assert_eq!(target("/auth/totp/enroll"), Some(Target::Function("CREDENTIALS")));
+        assert_eq!(target("/auth/totpx"), Some(Target::Function("AUTH")));
+        assert_eq!(target("/auth"), Some(Target::Function("AUTH")));
         assert_eq!(target("/v1/chat/completions"), Some(Target::Function("CHAT")));
         assert_eq!(target("/team/invites"), Some(Target::Function("TEAM")));
+        assert_eq!(target("/auth/oauth/github/start"), Some(Target::Function("OAUTH")));
+        assert_eq!(target("/auth/identities"), Some(Target::Function("OAUTH")));
+        assert_eq!(target("/auth/identitiesx"), Some(Target::Function("AUTH")));
+        assert_eq!(target("/team/sso"), Some(Target::Function("SSO")));
+        assert_eq!(target("/admin/jobs/clean_up/run"), Some(Target::Function("CRON")));
+        assert_eq!(target("/admin/mails"), Some(Target::Function("NOTIFY")));
+        assert_eq!(target("/user"), Some(Target::Function("PRIVACY")));
+        assert_eq!(target("/user/profile"), Some(Target::Function("USER")));
         assert_eq!(target("/user/upgrade-subscription"), Some(Target::Function("BILLING")));
         assert_eq!(target("/subscription"), Some(Target::Function("BILLING")));
         assert_eq!(target("/webhooks/stripe"), Some(Target::Function("STRIPE_WEBHOOK")));
         assert_eq!(target("/admin/stripe-events/evt_1/replay"), Some(Target::Function("STRIPE_WEBHOOK")));
-        assert_eq!(target("/admin/users"), Some(Target::Function("TEAM")));
-        assert_eq!(target("/admin/jobs/clean_up/run"), Some(Target::Function("CRON")));
-        assert_eq!(target("/admin/mails"), Some(Target::Function("NOTIFY")));
-        assert_eq!(target("/auth/oauth/github/start"), Some(Target::Function("OAUTH")));
-        assert_eq!(target("/auth/identities"), Some(Target::Function("OAUTH")));
-        assert_eq!(target("/auth/identitiesx"), Some(Target::Function("AUTH")));
-        assert_eq!(target("/team/sso"), Some(Target::Function("OAUTH")));
         assert_eq!(target("/health"), Some(Target::Health));
         assert_eq!(target("/api/docs/rapidoc-min.js"), Some(Target::Assets));
         assert_eq!(target("/__dev/cost/req_1"), Some(Target::Cost("req_1")));
         assert_eq!(target("/__dev/cron"), Some(Target::Dev("CRON")));
         assert_eq!(target("/__dev/outbox"), Some(Target::Dev("NOTIFY")));
-        for path in ["/", "/authx", "/meter/x", "//auth/login", "", "/AUTH/login"] {
+        for path in ["/", "/authx", "/internal/credentials", "/internal", "/meter/x", "//auth/login", "", "/AUTH/login"]
+        {
             assert_eq!(target(path), None, "{path}");
         }
     }

@@ -247,6 +247,14 @@ impl<M: Exported> Object<M> {
         self.opened.replace(None);
     }
 
+    /// Empties everything; nothing is left but an object without rows.
+    pub async fn delete(&self) -> Result<()> {
+        self.forget();
+        let storage = self.state.storage();
+        storage.delete_alarm().await?;
+        storage.delete_all().await
+    }
+
     /// Reads a call, answers it, and sets the alarm. A failure is logged and answered as one. Locally the answer also
     /// tells what it cost.
     pub async fn serve<Q: DeserializeOwned, R: Serialize>(

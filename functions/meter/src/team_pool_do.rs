@@ -56,6 +56,12 @@ impl DurableObject for TeamPool {
 impl TeamPool {
     async fn answer(&self, request: PoolRequest) -> Result<PoolReply> {
         let now = self.object.now();
+        // A pool that was deleted, or never was, is not made by a question.
+        if matches!(request, PoolRequest::Delete | PoolRequest::Exported(_) | PoolRequest::Report(..))
+            && self.object.is_blank()?
+        {
+            return Ok(PoolReply::Done);
+        }
         let reply = match request {
             PoolRequest::Ask(ask) => self.lease(ask).await?,
             PoolRequest::Report(member, report) => self.command(&PoolCommand::Report(member, report), now)?,
@@ -76,6 +82,10 @@ impl TeamPool {
             PoolRequest::Exported(arrived) => {
                 self.object.confirm(arrived).await?;
                 PoolReply::Done
+            }
+            PoolRequest::Delete => {
+                self.object.delete().await?;
+                return Ok(PoolReply::Done);
             }
             PoolRequest::Verify => PoolReply::Verified(self.object.opened()?.verify()?),
         };

@@ -51,6 +51,11 @@ impl DurableObject for UsageMeter {
 impl UsageMeter {
     async fn answer(&self, request: MeterRequest) -> Result<MeterReply> {
         let now = self.object.now();
+        if let Some(reply) = nothing_of(&request)
+            && self.object.is_blank()?
+        {
+            return Ok(reply);
+        }
         let reply = match request {
             // Anybody can make up a key of a user who does not exist: such a meter keeps nothing.
             MeterRequest::Work { ends, reserves }
@@ -137,10 +142,7 @@ impl UsageMeter {
             }
             MeterRequest::Delete => {
                 self.return_all(now).await?;
-                self.object.forget();
-                let storage = self.object.state.storage();
-                storage.delete_alarm().await?;
-                storage.delete_all().await?;
+                self.object.delete().await?;
                 return Ok(MeterReply::Done);
             }
         };
@@ -170,6 +172,17 @@ impl UsageMeter {
                 [state.next_expiry(), idle].into_iter().flatten().min()
             })
             .await
+    }
+}
+
+/// What a meter that was deleted, or never was, answers to what comes late: it keeps nothing of it.
+fn nothing_of(request: &MeterRequest) -> Option<MeterReply> {
+    match request {
+        MeterRequest::Work { reserves, .. } if reserves.is_empty() => Some(MeterReply::Worked(Vec::new())),
+        MeterRequest::Exported(_) | MeterRequest::Working { .. } | MeterRequest::Delete => Some(MeterReply::Done),
+        MeterRequest::Recall(_) => Some(MeterReply::Recalled(None)),
+        MeterRequest::Unexported { .. } => Some(MeterReply::Unexported { rows: Vec::new(), confirmed: 0 }),
+        _ => None,
     }
 }
 

@@ -2,10 +2,8 @@
 
 use tollgate_domain::{
     account::{Email, NO_PASSWORD},
-    audit::{Action, Actor, Outcome},
     catalogue::Product,
     federation::{Known, Person, RefusedLink, Way, decide},
-    id::{IdentityId, TenantId, UserId},
 };
 use tollgate_platform::{
     Code, Problem, Scope,
@@ -13,43 +11,14 @@ use tollgate_platform::{
         ending::{end_in_meters, reachable},
         opening::{self, NewPerson, NotOpened},
     },
-    audit,
+    federation::{Admitted, Identified, Provider, known, link, new_identity, note_link},
     identity::api_key,
-    random,
-    store::{
-        self, StoreError,
-        directory_federation::{self, HolderRow},
-        provider_identities::{self, NewIdentity},
-    },
+    store::{self, StoreError, directory_federation, provider_identities},
     team,
 };
 
-use crate::provider::{Identified, Provider};
-
 /// How often it is decided anew when somebody else was faster.
 const TRIES: u32 = 4;
-
-/// Who may go in.
-pub struct Admitted {
-    /// The tenant.
-    pub tenant: TenantId,
-    /// The user.
-    pub user: UserId,
-    /// What stands for the password.
-    pub credential: String,
-    /// Whether the account was made just now.
-    pub is_new: bool,
-}
-
-impl Admitted {
-    /// Into an account that is there.
-    pub fn known(row: HolderRow) -> Result<Self, Problem> {
-        let (Ok(tenant), Ok(user)) = (row.tenant_id.parse(), row.user_id.parse()) else {
-            return Err(Problem::internal());
-        };
-        Ok(Self { tenant, user, credential: row.password_hash, is_new: false })
-    }
-}
 
 /// The account of whoever signed in at a provider; linked, taken over or made where that is right.
 pub async fn admit(scope: &Scope, provider: &Provider, identified: &Identified) -> Result<Admitted, Problem> {
@@ -84,15 +53,6 @@ pub async fn admit(scope: &Scope, provider: &Provider, identified: &Identified) 
     Err(Problem::dependency("database"))
 }
 
-/// The account that the subject is linked with.
-pub async fn known(
-    scope: &Scope,
-    provider: &Provider,
-    identified: &Identified,
-) -> Result<Option<HolderRow>, StoreError> {
-    directory_federation::account_by_subject(scope, &provider.realm, &identified.issuer, &identified.subject).await
-}
-
 fn not_linked(why: RefusedLink, provider: &Provider) -> Problem {
     match why {
         RefusedLink::NoAddress => Problem::new(
@@ -107,48 +67,6 @@ fn not_linked(why: RefusedLink, provider: &Provider) -> Problem {
             ),
         ),
     }
-}
-
-/// The link of this sign-in.
-pub fn new_identity<'a>(
-    scope: &Scope,
-    provider: &'a Provider,
-    identified: &'a Identified,
-) -> Result<NewIdentity<'a>, Problem> {
-    Ok(NewIdentity {
-        id: IdentityId::new(scope.now(), random::entropy()?),
-        realm: &provider.realm,
-        issuer: &identified.issuer,
-        subject: &identified.subject,
-        email: identified.email.as_ref().map(Email::as_str),
-        now: scope.now(),
-    })
-}
-
-/// `None` when somebody else was faster.
-pub async fn link(
-    scope: &Scope,
-    provider: &Provider,
-    identified: &Identified,
-    row: HolderRow,
-) -> Result<Option<Admitted>, Problem> {
-    let admitted = Admitted::known(row)?;
-    let identity = new_identity(scope, provider, identified)?;
-    match provider_identities::link(scope, admitted.tenant, admitted.user, &identity).await {
-        Ok(()) => {}
-        Err(StoreError::Taken(_)) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    }
-    note(scope, &admitted, &identity, false).await;
-    Ok(Some(admitted))
-}
-
-async fn note(scope: &Scope, admitted: &Admitted, identity: &NewIdentity<'_>, took_over: bool) {
-    let (by, id) = (Actor::User { id: admitted.user }, Some(identity.id.to_string()));
-    let entry = audit::entry(scope, by, Action::IdentityLink, "identity", id, Outcome::Success);
-    let entry = entry.with("through", identity.realm);
-    let entry = if took_over { entry.with("why", "taken over: the address had not been confirmed") } else { entry };
-    audit::record(scope, admitted.tenant, &entry).await;
 }
 
 /// The account was made with somebody's address and never confirmed: its owner gets it, and nothing of before opens it.
@@ -182,7 +100,7 @@ async fn take_over(
     let mut after = reachable(scope, tenant, user, now).await?;
     after.retain(|session| !before.contains(session));
     end_in_meters(scope, tenant, user, &products, &after).await?;
-    note(scope, &account, &identity, true).await;
+    note_link(scope, &account, &identity, true).await;
     Ok(())
 }
 

@@ -4,14 +4,9 @@ use http::StatusCode;
 use tollgate_api::account::{SignInCodeIn, SignedInOut};
 use tollgate_platform::{
     Problem, Scope,
+    federation::{Browser, code_hash, refused, tokens},
     http::{Json, Reply},
     store::{directory_federation, provider_identities},
-};
-
-use crate::{
-    browser::Browser,
-    finish::{code_hash, tokens},
-    provider::refused,
 };
 
 /// Answers the tokens for the `code` that a page got in its address: once, within a minute, in the browser that signed in.

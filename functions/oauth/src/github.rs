@@ -9,11 +9,10 @@ use tollgate_domain::{
 use tollgate_platform::{
     Problem, Scope,
     exchange::{Question, ask},
+    federation::{Identified, Provider, refused},
     settings,
     store::directory_federation::FlowRow,
 };
-
-use crate::provider::{Identified, Provider, refused};
 
 /// Where GitHub is: github.com, or a server of one's own.
 pub struct Addresses {

@@ -1,13 +1,10 @@
-//! Signing in through other parties; single sign-on of teams.
+//! Signing in through Google, GitHub and any `OpenID` provider of the installation.
 
 mod account;
-mod browser;
 mod callback;
 mod exchange_code;
-mod finish;
 mod github;
 mod identities;
-mod openid;
 mod provider;
 mod start;
 

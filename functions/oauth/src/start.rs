@@ -1,21 +1,14 @@
 //! `GET /auth/oauth/{provider}/start`
 
 use axum::extract::Path;
-use base64ct::{Base64UrlUnpadded, Encoding};
-use http::StatusCode;
 use serde::Deserialize;
-use tollgate_domain::{
-    federation::{FLOW_MS, challenge, return_to},
-    secret_hash::SecretHash,
-};
 use tollgate_platform::{
-    Code, Problem, Scope,
+    Problem, Scope,
+    federation::begin,
     http::{Query, Reply},
-    random,
-    store::directory_federation::{self, NewFlow},
 };
 
-use crate::{browser::Browser, provider::Provider};
+use crate::provider::Configured;
 
 /// Parameters of a start.
 #[derive(Debug, Deserialize)]
@@ -38,41 +31,7 @@ pub struct Start {
     ))]
 #[worker::send]
 pub async fn start(scope: Scope, Path(provider): Path<String>, Query(input): Query<Start>) -> Result<Reply, Problem> {
-    let provider = Provider::configured(&scope, &provider)?;
-    begin(&scope, &provider, input.return_to.as_deref()).await
-}
-
-/// Remembers a flow and sends the browser off.
-pub async fn begin(scope: &Scope, provider: &Provider, wanted: Option<&str>) -> Result<Reply, Problem> {
-    let settings = scope.settings();
-    let back = match wanted {
-        None => None,
-        Some(wanted) => Some(return_to(wanted, &settings.public_url, settings.is_local()).ok_or_else(|| {
-            Problem::new(
-                Code::BadRequest,
-                "return_to must be an address of this installation's own origin, without a fragment.",
-            )
-        })?),
-    };
-    let secret = || random::bytes::<32>().map(|bytes| Base64UrlUnpadded::encode_string(&bytes));
-    let (state, nonce, verifier) = (secret()?, secret()?, secret()?);
-    let url = provider.authorize_url(scope, &state, &nonce, &challenge(&verifier)).await?;
-    let browser = Browser::of_or_new(scope)?;
-    let flow = NewFlow {
-        state_hash: &state_hash(&state),
-        browser_hash: &browser.hash(),
-        realm: &provider.realm,
-        verifier: &verifier,
-        nonce: &nonce,
-        return_to: back,
-        expires_at: scope.now().plus_millis(FLOW_MS),
-    };
-    directory_federation::add_flow(scope, &flow).await?;
-    let reply = Reply::bytes(StatusCode::FOUND, "text/plain", "").with("location", &url);
-    Ok(browser.remember(scope, reply.with("cache-control", "no-store")))
-}
-
-/// What is stored of a state.
-pub fn state_hash(state: &str) -> String {
-    SecretHash::of("sign_in_state", state.as_bytes()).to_string()
+    let configured = Configured::of(&scope, &provider)?;
+    let asking = configured.asking(&scope).await?;
+    begin(&scope, &configured.provider, &asking, input.return_to.as_deref()).await
 }

@@ -13,7 +13,7 @@ use tollgate_domain::{
     team::{Command, Event, Invitation, InvitationToken},
 };
 use tollgate_platform::{
-    Code, Problem, Scope,
+    Problem, Scope,
     http::{Json, Page, Query, Reply, no_content},
     identity::{
         AdminWith,
@@ -52,7 +52,7 @@ pub async fn list(scope: Scope, admin: AdminWith<TeamRead>, Query(page): Query<P
     request_body = InviteIn, responses(
     (status = 201, body = InvitationOut), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem, description = "`forbidden` or `plan_lacks_feature`"),
-    (status = 409, body = Problem, description = "`already_invited`, `no_seat` or `idempotency_key_in_progress`"),
+    (status = 409, body = Problem, description = "`already_invited` or `no_seat`"),
     (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]
@@ -68,7 +68,7 @@ pub async fn invite(
 async fn invite_once(scope: &Scope, admin: &AdminWith<Team>, input: &InviteIn) -> Result<Reply, Problem> {
     let email = Email::parse(&input.email).map_err(|_| Problem::internal())?;
     let role = Role::parse(&input.role).ok_or_else(Problem::internal)?;
-    with_seats(scope, &team::load(scope, admin.tenant).await?)?;
+    team::require_seats(scope, &team::load(scope, admin.tenant).await?)?;
     let id = InvitationId::new(scope.now(), random::entropy()?);
     let token = InvitationToken::new(admin.tenant, id, random::bytes()?);
     let command = Command::Invite { id, email, role, token_hash: token.hash() };
@@ -96,21 +96,6 @@ pub async fn revoke(scope: Scope, admin: AdminWith<Team>, Path(id): Path<String>
         team::change(&scope, (admin.tenant, admin.user), Some(id), &Command::RevokeInvitation { id }).await?;
     record(&scope, admin.tenant, admin.actor(), &events).await;
     Ok(no_content())
-}
-
-/// Teams need a plan that has seats.
-pub fn with_seats(scope: &Scope, stored: &StoredTeam) -> Result<(), Problem> {
-    if stored.is_pooled() {
-        return Ok(());
-    }
-    let plan = stored.plan.map_or("none", |plan| plan.as_str());
-    Err(Problem {
-        upgrade_url: Some(format!("{}/subscription/plans", scope.settings().public_url)),
-        ..Problem::new(
-            Code::PlanLacksFeature,
-            format!("The plan ({plan}) is for one person; teams need the plan teams."),
-        )
-    })
 }
 
 async fn send(

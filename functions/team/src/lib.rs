@@ -1,11 +1,6 @@
-//! Teams: members, roles, invitations; the audit log.
+//! Teams: members, roles, invitations.
 
 mod accept_invitation;
-mod admin_users;
-mod audit;
-mod audit_export;
-mod audit_verify;
-mod instants;
 mod invites;
 mod members;
 mod team;
@@ -20,10 +15,6 @@ tollgate_platform::routes! {
     post "/team/invites" => invites::invite;
     post "/team/invites/accept" => accept_invitation::accept;
     delete "/team/invites/{id}" => invites::revoke;
-    get "/admin/users" => admin_users::users;
-    get "/audit" => audit::audit;
-    get "/audit/export" => audit_export::export_audit;
-    get "/audit/verify" => audit_verify::verify;
 }
 
 tollgate_platform::fetch_entry!();

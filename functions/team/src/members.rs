@@ -33,7 +33,7 @@ pub async fn list(scope: Scope, member: MemberWith<TeamRead>, Query(page): Query
     let after: Option<UserId> = page.after()?;
     let stored = team::load(&scope, member.tenant).await?;
     let mut later = stored.people.iter().filter(|person| after.is_none_or(|after| person.user > after));
-    let data: Vec<_> = later.by_ref().take(limit).map(shown).collect();
+    let data: Vec<_> = later.by_ref().take(limit).map(team::member).collect();
     let next_cursor = data.last().filter(|_| later.next().is_some()).map(|last| last.id.to_string());
     Ok(Reply::json(StatusCode::OK, &PageOut::<MemberOut> { data, next_cursor }))
 }
@@ -65,7 +65,7 @@ pub async fn change(
     }
     record(&scope, member.tenant, actor(&member), &events).await;
     let person = before.person(user).ok_or_else(Problem::internal)?;
-    Ok(Reply::json(StatusCode::OK, &shown(&Person { role, ..person.clone() })))
+    Ok(Reply::json(StatusCode::OK, &team::member(&Person { role, ..person.clone() })))
 }
 
 /// Puts a member out, or, with one's own id, leaves. Who goes is signed out everywhere with the next request, and belongs
@@ -96,7 +96,6 @@ pub async fn record(scope: &Scope, tenant: TenantId, actor: Actor, events: &[Eve
         };
         let entry = match event {
             Event::Invited(invitation) => entry(Action::TeamInvite, "invitation", invitation.id.to_string())
-                .with("email", invitation.email.as_str())
                 .with("role", invitation.role.as_str()),
             Event::InvitationRevoked { id, .. } => entry(Action::TeamInviteRevoke, "invitation", id.to_string()),
             Event::Joined { user, .. } => entry(Action::TeamJoin, "user", user.to_string()),
@@ -107,16 +106,5 @@ pub async fn record(scope: &Scope, tenant: TenantId, actor: Actor, events: &[Eve
             Event::Left { user } => entry(Action::TeamLeave, "user", user.to_string()),
         };
         audit::record(scope, tenant, &entry).await;
-    }
-}
-
-/// A member as it is answered.
-pub fn shown(person: &Person) -> MemberOut {
-    MemberOut {
-        id: person.user,
-        email: person.email.to_string(),
-        name: person.name.clone(),
-        role: person.role,
-        joined_at: person.joined_at,
     }
 }

@@ -39,8 +39,8 @@ pub async fn change(scope: Scope, admin: AdminOf, Json(patch): Json<TeamPatch>) 
         teams::rename_team(&scope, admin.tenant, &name).await?;
         let id = Some(admin.tenant.to_string());
         let entry = audit::entry(&scope, actor(&admin), Action::TeamChange, "team", id, Outcome::Success)
-            .with("from", &stored.name)
-            .with("to", &name);
+            // That it changed, not to what: a team may be named after somebody, and the log is kept when they are deleted.
+            .with("changed", "name");
         audit::record(&scope, admin.tenant, &entry).await;
         stored.name = name;
     }

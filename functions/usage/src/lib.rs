@@ -1,5 +1,6 @@
 //! Quotas, logs, summaries, exports; the queue that fills the analytics copy.
 
+mod admin_users;
 mod export;
 mod ledger;
 mod logs;
@@ -17,6 +18,7 @@ tollgate_platform::routes! {
     get "/usage/logs" => logs::logs;
     get "/usage/statements" => statements::list;
     get "/usage/statements/{month}" => statements::statement;
+    get "/admin/users" => admin_users::users;
     get "/usage/export" => export::export_usage;
     get "/usage/ledger/verify" => ledger::verify;
 }

@@ -32,7 +32,7 @@ const MAX_LIVING: u32 = 200;
     params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "The same key gets the same answer, and nothing is done twice, for 24 hours")), request_body = RotateIn, responses(
     (status = 201, body = ApiKeyMadeOut), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem, description = "Asked for with an API key"), (status = 404, body = Problem),
-    (status = 409, body = Problem, description = "`conflict`: rotated already, or its time is over; `idempotency_key_in_progress`"),
+    (status = 409, body = Problem, description = "`conflict`: rotated already, or its time is over"),
     (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]

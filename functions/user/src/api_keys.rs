@@ -67,7 +67,7 @@ fn shown(key: &ApiKey, row: ApiKeyRow) -> ApiKeyOut {
     params(("Idempotency-Key" = Option<String>, Header, description = "The same key gets the same answer, and nothing is done twice, for 24 hours")),
     request_body = ApiKeyIn, responses(
     (status = 201, body = ApiKeyMadeOut), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem, description = "Asked for with an API key"), (status = 409, body = Problem, description = "`conflict`: 100 keys are there; `idempotency_key_in_progress`"),
+    (status = 403, body = Problem, description = "Asked for with an API key"), (status = 409, body = Problem, description = "`conflict`: 100 keys are there"),
     (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tollgate_domain::{
     account::{Email, check_password},
     catalogue::Product,
-    id::{IdentityId, SessionId, TenantId, UserId},
+    id::{DeletionId, IdentityId, SessionId, TenantId, UserId},
     time::Timestamp,
     trial::TrialStatus,
 };
@@ -62,9 +62,25 @@ pub struct LoginIn {
     pub email: String,
     /// The password.
     pub password: String,
+    /// Where the account has a second factor: the six digits that the app shows, or a recovery code.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "287082")]
+    pub totp: Option<String>,
 }
 
 impl Validate for LoginIn {}
+
+/// `POST /auth/password`.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+pub struct ChangePasswordIn {
+    /// The password that is to be replaced.
+    pub current_password: String,
+    /// 12 to 128 characters, not a well-known one.
+    #[schema(min_length = 12, max_length = 128, example = "another long and private sentence")]
+    pub new_password: String,
+}
+
+impl Validate for ChangePasswordIn {}
 
 /// `POST /auth/refresh` and `POST /auth/logout`.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -109,6 +125,30 @@ pub struct ResetPasswordIn {
 }
 
 impl Validate for ResetPasswordIn {}
+
+/// `DELETE /user`.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteUserIn {
+    /// The password, of whoever has one.
+    #[serde(default)]
+    pub password: Option<String>,
+}
+
+impl Validate for DeleteUserIn {}
+
+/// A deletion that has begun.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct DeletionOut {
+    /// `del_…`: name it when you ask for the proof.
+    #[schema(value_type = String)]
+    pub id: DeletionId,
+    /// SHA-256 by which the proof names the user: `deletion subject`, a zero byte, and the user's id.
+    pub subject: String,
+    /// When it was asked for.
+    #[schema(value_type = String, format = DateTime)]
+    pub requested_at: Timestamp,
+}
 
 /// A device signed in.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]

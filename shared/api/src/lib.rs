@@ -12,6 +12,7 @@ pub mod problem;
 pub mod statements;
 pub mod subscription;
 pub mod team;
+pub mod totp;
 pub mod usage;
 
 pub use input::{FieldError, Validate};

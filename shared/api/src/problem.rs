@@ -31,6 +31,8 @@ pub enum Code {
     SessionRevoked,
     /// E-mail or password is wrong.
     InvalidCredentials,
+    /// The password is right, and a code is wanted beside it.
+    TotpRequired,
     /// The trial is over.
     TrialExpired,
     /// The plan is not paid, or a payment did not go through.
@@ -170,6 +172,7 @@ impl Code {
             Self::TokenExpired => "token_expired",
             Self::SessionRevoked => "session_revoked",
             Self::InvalidCredentials => "invalid_credentials",
+            Self::TotpRequired => "totp_required",
             Self::TrialExpired => "trial_expired",
             Self::PaymentRequired => "payment_required",
             Self::PlanLacksFeature => "plan_lacks_feature",
@@ -213,9 +216,12 @@ impl Code {
         match self {
             Self::BadRequest | Self::ProviderRejected => StatusCode::BAD_REQUEST,
             Self::InvalidInput | Self::NotAnUpgrade | Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Unauthorized | Self::TokenExpired | Self::SessionRevoked | Self::InvalidCredentials => {
-                StatusCode::UNAUTHORIZED
-            }
+            Self::Unauthorized
+            | Self::TokenExpired
+            | Self::SessionRevoked
+            | Self::InvalidCredentials
+            | Self::SignInRefused
+            | Self::TotpRequired => StatusCode::UNAUTHORIZED,
             Self::TrialExpired | Self::PaymentRequired => StatusCode::PAYMENT_REQUIRED,
             Self::PlanLacksFeature | Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound | Self::ModelNotFound | Self::ProviderNotConfigured => StatusCode::NOT_FOUND,
@@ -232,7 +238,6 @@ impl Code {
             | Self::LeaveTeamFirst => StatusCode::CONFLICT,
             Self::IdempotencyAnswerGone | Self::InvitationClosed => StatusCode::GONE,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
-            Self::SignInRefused => StatusCode::UNAUTHORIZED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::QuotaExceeded | Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
@@ -252,7 +257,8 @@ impl Code {
             Self::Unauthorized => "Credentials are missing or not valid",
             Self::TokenExpired => "The access token has expired",
             Self::SessionRevoked => "The session was ended",
-            Self::InvalidCredentials => "E-mail or password is wrong",
+            Self::InvalidCredentials => "E-mail, password or code is wrong",
+            Self::TotpRequired => "A one-time code is wanted",
             Self::TrialExpired => "The trial has ended",
             Self::PaymentRequired => "A payment is needed",
             Self::PlanLacksFeature => "The plan does not include this",
@@ -294,9 +300,11 @@ impl Code {
     /// The `type` that OpenAI's clients expect beside the code.
     pub const fn openai_type(self) -> &'static str {
         match self {
-            Self::Unauthorized | Self::TokenExpired | Self::SessionRevoked | Self::InvalidCredentials => {
-                "authentication_error"
-            }
+            Self::Unauthorized
+            | Self::TokenExpired
+            | Self::SessionRevoked
+            | Self::InvalidCredentials
+            | Self::TotpRequired => "authentication_error",
             Self::QuotaExceeded | Self::TrialExpired | Self::PaymentRequired => "insufficient_quota",
             Self::RateLimited => "rate_limit_error",
             Self::Forbidden | Self::PlanLacksFeature => "permission_error",

@@ -163,6 +163,81 @@ pub struct AcceptIn {
 
 impl Validate for AcceptIn {}
 
+/// `PUT /team/sso`.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+pub struct SsoIn {
+    /// Where `/.well-known/openid-configuration` is, as it stands in that document.
+    #[schema(example = "https://login.example.com")]
+    pub issuer: String,
+    /// Who this installation is there.
+    pub client_id: String,
+    /// What proves it; stored sealed, and never answered.
+    pub client_secret: String,
+}
+
+impl Validate for SsoIn {
+    fn validate(&self) -> Result<(), Vec<FieldError>> {
+        let mut errors = Vec::new();
+        for (name, value) in [("client_id", &self.client_id), ("client_secret", &self.client_secret)] {
+            let sound = (1..=500).contains(&value.len()) && value.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+            if !sound {
+                errors.push(FieldError::new(name, "must have 1 to 500 printable ASCII characters"));
+            }
+        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+}
+
+/// The team's single sign-on.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct SsoOut {
+    /// The issuer; `null`: there is none.
+    pub issuer: Option<String>,
+    /// Who this installation is there.
+    pub client_id: Option<String>,
+    /// When it was set.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub changed_at: Option<Timestamp>,
+    /// What is entered there as redirect URI.
+    pub redirect_uri: String,
+    /// The domains that are claimed.
+    pub domains: Vec<DomainOut>,
+}
+
+/// `POST /team/sso/domains`.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+pub struct DomainIn {
+    /// What stands behind the @ of its addresses.
+    #[schema(example = "example.com")]
+    pub domain: String,
+}
+
+impl Validate for DomainIn {}
+
+/// A domain that a team claims.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct DomainOut {
+    /// The domain.
+    pub domain: String,
+    /// When it was proven; `null`: not yet.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub verified_at: Option<Timestamp>,
+    /// What proves it.
+    pub record: RecordOut,
+}
+
+/// A DNS record to be set.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct RecordOut {
+    /// Its name.
+    pub name: String,
+    /// `TXT`
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Its text.
+    pub value: String,
+}
+
 /// A member with what they used.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct UserUsageOut {

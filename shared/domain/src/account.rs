@@ -100,6 +100,9 @@ pub enum WeakPassword {
     /// On the list of those that attackers try first.
     #[error("is one of the passwords that attackers try first; choose another")]
     WellKnown,
+    /// In a breach of another service.
+    #[error("was seen in a breach of another service; choose another")]
+    Breached,
     /// The address itself, or one character over and over.
     #[error("is too easy to guess; choose another")]
     Guessable,

@@ -111,6 +111,8 @@ id!(/// Extra amounts on a meter: a top-up that was bought, goodwill that was gi
     GrantId, "grt_");
 id!(/// One run of a job.
     RunId, "run_");
+id!(/// The deletion of a user.
+    DeletionId, "del_");
 id!(/// One HTTP request, as answered in `X-Request-Id`.
     RequestId, "req_");
 

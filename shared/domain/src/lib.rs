@@ -22,17 +22,21 @@
 //! | [`mail`] | what mails say |
 //! | [`team`] | members, roles, invitations, seats |
 //! | [`api_key`] | API keys: text form, scopes, expiry, rotation |
+//! | [`deletion`] | the order in which a user is deleted, and the proof |
+//! | [`shards`] | which database a new tenant is placed in, and changes of two databases |
 //! | [`sign_in_guard`] | who may try a password, and how long the others wait |
 //! | [`totp`] | second factor: one-time passwords, recovery codes |
-//! | [`page`] | how many rows of a list, and where the page before ended |
 //! | [`stripe_api`] | speaking with Stripe: bodies, retries, events |
+//! | [`page`] | how many rows of a list, and where the page before ended |
 //! | [`secret_hash`] | how secrets of our own making are stored |
 
 pub mod account;
 pub mod api_key;
 pub mod audit;
 mod base62;
+pub mod breached;
 pub mod catalogue;
+pub mod deletion;
 pub mod federation;
 pub mod id;
 pub mod ledger;
@@ -42,6 +46,7 @@ pub mod month;
 pub mod page;
 pub mod pool;
 pub mod secret_hash;
+pub mod shards;
 pub mod sign_in_guard;
 pub mod stripe_api;
 pub mod stripe_signature;

@@ -6,7 +6,7 @@
 //! | nothing | its work is done; what was answered is kept for a day, sealed |
 //! | an answer to the same request | that answer, with `Idempotent-Replayed: true` |
 //! | an answer to another request | 422 `idempotency_key_reused` |
-//! | work that goes on | 409 `idempotency_key_in_progress` |
+//! | work that goes on | 503 `idempotency_key_in_progress`, which clients retry |
 //! | work not heard of for a minute | its work is done: the first one may have broken off half way |
 //!
 //! A problem is not kept: nothing was done, and the next try may do better. A key belongs to its user. Calls of the meter

@@ -1,6 +1,6 @@
 //! Opening a session. Any function may; the access token for it comes from `auth`, which alone can sign one.
 
-use js_sys::{Function, Promise, Reflect, Uint8Array};
+use js_sys::Reflect;
 use serde::Deserialize;
 use tollgate_api::{
     Problem,
@@ -13,16 +13,14 @@ use tollgate_domain::{
     id::{SessionId, TenantId, UserId},
     time::Timestamp,
 };
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{Headers, RequestInit, Response};
+use wasm_bindgen::JsValue;
 
 use crate::{
     Scope,
     account::mailed::{self, Notice},
     audit,
     identity::{AccessClaims, REFRESH_TOKEN_MS, RefreshToken, TagKey},
-    log, random,
+    log, random, service,
     store::{self, NewSession},
 };
 
@@ -181,7 +179,9 @@ pub async fn tokens_from_auth(scope: &Scope, refresh: &RefreshToken) -> Result<T
         log::error("sign_in", &format!("auth: {why}"), Some(scope));
         Problem::dependency("auth")
     };
-    let (status, body) = refresh_at_auth(scope, refresh).await.map_err(|error| failed(&format!("{error:?}")))?;
+    let body = serde_json::json!({"refresh_token": refresh.reveal()}).to_string();
+    let (status, body) =
+        service::post(scope, "AUTH", "/auth/refresh", &body).await.map_err(|error| failed(&format!("{error:?}")))?;
     // The body has tokens in it: it is not logged.
     if status != 200 {
         return Err(failed(&format!("answered {status}")));
@@ -193,21 +193,4 @@ pub async fn tokens_from_auth(scope: &Scope, refresh: &RefreshToken) -> Result<T
         token_type: "Bearer",
         expires_in: pair.expires_in,
     })
-}
-
-async fn refresh_at_auth(scope: &Scope, refresh: &RefreshToken) -> Result<(u16, Vec<u8>), JsValue> {
-    let service = Reflect::get(scope.env(), &JsValue::from_str("AUTH"))?;
-    let fetch: Function = Reflect::get(&service, &JsValue::from_str("fetch"))?.dyn_into()?;
-    let headers = Headers::new()?;
-    headers.set("content-type", "application/json")?;
-    let body = serde_json::json!({"refresh_token": refresh.reveal()}).to_string();
-    let init = RequestInit::new();
-    init.set_method("POST");
-    init.set_headers(&headers);
-    init.set_body(&Uint8Array::from(body.as_bytes()));
-    let url = JsValue::from_str("https://function/auth/refresh");
-    let promise: Promise = fetch.call2(&service, &url, &init)?.dyn_into()?;
-    let response: Response = JsFuture::from(promise).await?.dyn_into()?;
-    let buffer = JsFuture::from(response.array_buffer()?).await?;
-    Ok((response.status(), Uint8Array::new(&buffer).to_vec()))
 }

@@ -1,11 +1,14 @@
 //! Changing teams: what [`Team::decide`](tollgate_domain::team::Team::decide) decides is stored, or decided again.
 
+use tollgate_api::team::MemberOut;
 use tollgate_api::{Code, Problem};
 use tollgate_domain::{
-    audit::{Action, Outcome},
+    account::{Email, Role},
+    audit::{Action, Actor, Entry, Outcome},
     catalogue::Product,
-    id::{InvitationId, SessionId, Shard, TenantId, UserId},
+    id::{InvitationId, SessionId, TenantId, UserId},
     meter::{Entitlement, Limits},
+    secret_hash::SecretHash,
     team::{Command, Event, Refusal},
     time::Timestamp,
 };
@@ -13,14 +16,15 @@ use worker::Delay;
 
 use crate::{
     Scope, audit,
-    identity::{ACCESS_TOKEN_SECONDS, Caller, actor, api_key},
+    identity::{ACCESS_TOKEN_SECONDS, Caller, api_key},
     log,
     meter::MeterClient,
     random,
     store::{
         self, StoreError,
         directory::{self, Joining, Leaving},
-        teams::{self, Person, StoredTeam},
+        provider_identities::NewIdentity,
+        teams::{self, Newcomer, Person, StoredTeam},
     },
 };
 
@@ -70,6 +74,35 @@ pub async fn change(
     Err(busy())
 }
 
+/// Teams need a plan that has seats.
+///
+/// # Errors
+/// `plan_lacks_feature`.
+pub fn require_seats(scope: &Scope, stored: &StoredTeam) -> Result<(), Problem> {
+    if stored.is_pooled() {
+        return Ok(());
+    }
+    let plan = stored.plan.map_or("none", |plan| plan.as_str());
+    Err(Problem {
+        upgrade_url: Some(format!("{}/subscription/plans", scope.settings().public_url)),
+        ..Problem::new(
+            Code::PlanLacksFeature,
+            format!("The plan ({plan}) is for one person; teams need the plan teams."),
+        )
+    })
+}
+
+/// A member as it is answered.
+pub fn member(person: &Person) -> MemberOut {
+    MemberOut {
+        id: person.user,
+        email: person.email.to_string(),
+        name: person.name.clone(),
+        role: person.role,
+        joined_at: person.joined_at,
+    }
+}
+
 enum Trouble {
     /// Somebody else changed the team in the meantime.
     Overtaken,
@@ -96,7 +129,7 @@ fn busy() -> Problem {
 }
 
 /// Why a command was refused, as the client sees it.
-fn refused(refusal: Refusal) -> Problem {
+pub(crate) fn refused(refusal: Refusal) -> Problem {
     let sentence = |code: Code| {
         let text = refusal.to_string();
         let mut letters = text.chars();
@@ -135,7 +168,7 @@ async fn leave(scope: &Scope, team: &StoredTeam, person: &Person, events: &[Even
         .collect();
     let mut leaving = Leaving {
         user,
-        to: TenantId::on_shard(now, random::entropy()?, Shard::FIRST),
+        to: TenantId::on_shard(now, random::entropy()?, team.tenant.shard()),
         new_name: Some(person.name.as_deref().unwrap_or(person.email.as_str())),
         product: person.product,
         revoked: &revoked,
@@ -166,30 +199,64 @@ pub async fn join(
     scope: &Scope,
     caller: &Caller,
     (tenant, invitation): (TenantId, InvitationId),
-    token_hash: tollgate_domain::secret_hash::SecretHash,
+    token_hash: SecretHash,
+) -> Result<(), Problem> {
+    if !store::shards(scope).any(|shard| shard == tenant.shard()) {
+        return Err(Problem::not_found("invitation"));
+    }
+    move_in(scope, caller.user, caller.tenant, tenant, Door::Invitation(invitation, token_hash)).await
+}
+
+/// Moves a user who is alone in their tenant into a team whose single sign-on vouches for their address, as a member.
+///
+/// # Errors
+/// Why not.
+pub async fn join_by_sign_on(scope: &Scope, user: UserId, home: TenantId, tenant: TenantId) -> Result<(), Problem> {
+    move_in(scope, user, home, tenant, Door::SignOn).await
+}
+
+/// What lets somebody into a team.
+enum Door {
+    /// An invitation, with the hash of its token.
+    Invitation(InvitationId, SecretHash),
+    /// The team's single sign-on.
+    SignOn,
+}
+
+async fn move_in(
+    scope: &Scope,
+    user: UserId,
+    home_tenant: TenantId,
+    tenant: TenantId,
+    door: Door,
 ) -> Result<(), Problem> {
     let unknown = || Problem::not_found("invitation");
-    if !store::shards(scope).any(|shard| shard == tenant.shard()) {
-        return Err(unknown());
-    }
     for _ in 0..TRIES {
-        let home = load(scope, caller.tenant).await?;
-        let person = home.person(caller.user).ok_or_else(unknown)?.clone();
-        let team = teams::team(scope, tenant, Some(invitation)).await?.ok_or_else(unknown)?;
-        let command = Command::Accept { id: invitation, token_hash, email: person.email.clone() };
-        let events = team.team.decide(caller.user, &command, scope.now()).map_err(refused)?;
-        let Some(Event::Joined { role, .. }) = events.first() else { return Err(Problem::internal()) };
+        let home = load(scope, home_tenant).await?;
+        let person = home.person(user).ok_or_else(unknown)?.clone();
+        let asked = match &door {
+            Door::Invitation(id, _) => Some(*id),
+            Door::SignOn => None,
+        };
+        let team = teams::team(scope, tenant, asked).await?.ok_or_else(unknown)?;
+        let (role, invitation) = admitted(&team, &person, &door, scope.now())?;
         if home.people.len() > 1 {
             return Err(Problem::new(
                 Code::LeaveTeamFirst,
-                "You are in a team already. Leave it first, sign in again, and accept the invitation then.",
+                "You are in a team already. Leave it first, sign in again, and join then.",
+            ));
+        }
+        if home.tenant.shard() != tenant.shard() {
+            return Err(Problem::new(
+                Code::Conflict,
+                "The team is kept in another database than your account, and accounts cannot be moved yet. Delete yours and register \
+                 with the same address while the invitation is good: the new account will be where the team is.",
             ));
         }
         let told = stop_sessions(scope, home.tenant, &person, &[]).await?;
         api_key::revoke_all(scope, home.tenant, person.user).await?;
-        let product = team.product.filter(|_| team.is_pooled()).unwrap_or(person.product);
-        let joining = Joining { user: caller.user, role: *role, product, invitation };
-        match directory::join_team(scope, &team, &home, joining).await {
+        let product = pooled_product(&team).unwrap_or(person.product);
+        match directory::join_team(scope, &team, &home, Joining { user, role, product, invitation }).await {
             Ok(()) => {}
             Err(StoreError::Taken(_)) => continue,
             Err(error) => return Err(error.into()),
@@ -202,16 +269,91 @@ pub async fn join(
             );
         }
         tell_meters(scope, &home, &person, &team, product).await;
-        let entry = |action, id: UserId| {
-            audit::entry(scope, actor(caller), action, "user", Some(id.to_string()), Outcome::Success)
-        };
-        let joined = entry(Action::TeamJoin, caller.user)
-            .with("role", role.as_str())
-            .with("invitation", &invitation.to_string());
-        audit::record(scope, tenant, &joined).await;
-        let left = entry(Action::TeamLeave, caller.user).with("to", &tenant.to_string());
+        record_joining(scope, user, &team, role, invitation, matches!(door, Door::SignOn)).await;
+        let left = about(scope, user, Action::TeamLeave).with("to", &tenant.to_string());
         audit::record(scope, home.tenant, &left).await;
         return Ok(());
+    }
+    Err(busy())
+}
+
+/// As what somebody comes in, and with which invitation.
+fn admitted(
+    team: &StoredTeam,
+    person: &Person,
+    door: &Door,
+    now: Timestamp,
+) -> Result<(Role, Option<InvitationId>), Problem> {
+    let (id, token_hash) = match door {
+        Door::Invitation(id, token_hash) => (*id, *token_hash),
+        Door::SignOn => {
+            let invitation = team.team.provision(person.user, &person.email, now).map_err(refused)?;
+            return Ok((Role::Member, invitation));
+        }
+    };
+    let command = Command::Accept { id, token_hash, email: person.email.clone() };
+    let events = team.team.decide(person.user, &command, now).map_err(refused)?;
+    match events.first() {
+        Some(Event::Joined { role, .. }) => Ok((*role, Some(id))),
+        _ => Err(Problem::internal()),
+    }
+}
+
+fn pooled_product(team: &StoredTeam) -> Option<Product> {
+    team.product.filter(|_| team.is_pooled())
+}
+
+fn about(scope: &Scope, user: UserId, action: Action) -> Entry {
+    audit::entry(scope, Actor::User { id: user }, action, "user", Some(user.to_string()), Outcome::Success)
+}
+
+async fn record_joining(
+    scope: &Scope,
+    user: UserId,
+    team: &StoredTeam,
+    role: Role,
+    invitation: Option<InvitationId>,
+    through_sso: bool,
+) {
+    let mut entry = about(scope, user, Action::TeamJoin).with("role", role.as_str());
+    if let Some(invitation) = invitation {
+        entry = entry.with("invitation", &invitation.to_string());
+    }
+    if through_sso {
+        entry = entry.with("through", "sso");
+    }
+    audit::record(scope, team.tenant, &entry).await;
+}
+
+/// Makes a member of somebody who has no account, because the team's single sign-on vouches for them. `None` when somebody
+/// else was faster: the address or the identity has an account now.
+///
+/// # Errors
+/// `no_seat`, or 503.
+pub async fn provision(
+    scope: &Scope,
+    tenant: TenantId,
+    email: &Email,
+    name: Option<&str>,
+    identity: NewIdentity<'_>,
+) -> Result<Option<UserId>, Problem> {
+    let user = UserId::new(scope.now(), random::entropy()?);
+    for _ in 0..TRIES {
+        let team = load(scope, tenant).await?;
+        let invitation = team.team.provision(user, email, scope.now()).map_err(refused)?;
+        let product = pooled_product(&team).unwrap_or_default();
+        let newcomer = Newcomer { user, email, name, product, identity, invitation };
+        match teams::add_member(scope, &team, &newcomer).await {
+            Ok(()) => {}
+            Err(StoreError::Taken(column)) if column.starts_with("team_changes.") => continue,
+            Err(StoreError::Taken(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        if let Some(pooled) = entitlement(scope, tenant, user, product).await {
+            push(scope, MeterClient::named(tenant, user, product), pooled).await;
+        }
+        record_joining(scope, user, &team, Role::Member, invitation, true).await;
+        return Ok(Some(user));
     }
     Err(busy())
 }

@@ -22,14 +22,18 @@ pub fn functions() -> Vec<(&'static str, Routes, Document)> {
     vec![
         ("auth", tollgate_auth::ROUTES, tollgate_auth::Docs::openapi()),
         ("chat", tollgate_chat::ROUTES, tollgate_chat::Docs::openapi()),
+        ("audit", tollgate_audit::ROUTES, tollgate_audit::Docs::openapi()),
         ("cron", tollgate_cron::ROUTES, tollgate_cron::Docs::openapi()),
         ("notify", tollgate_notify::ROUTES, tollgate_notify::Docs::openapi()),
+        ("credentials", tollgate_credentials::ROUTES, tollgate_credentials::Docs::openapi()),
         ("team", tollgate_team::ROUTES, tollgate_team::Docs::openapi()),
         ("usage", tollgate_usage::ROUTES, tollgate_usage::Docs::openapi()),
         ("user", tollgate_user::ROUTES, tollgate_user::Docs::openapi()),
+        ("oauth", tollgate_oauth::ROUTES, tollgate_oauth::Docs::openapi()),
+        ("sso", tollgate_sso::ROUTES, tollgate_sso::Docs::openapi()),
+        ("privacy", tollgate_privacy::ROUTES, tollgate_privacy::Docs::openapi()),
         ("billing", tollgate_billing::ROUTES, tollgate_billing::Docs::openapi()),
         ("stripe-webhook", tollgate_stripe_webhook::ROUTES, tollgate_stripe_webhook::Docs::openapi()),
-        ("oauth", tollgate_oauth::ROUTES, tollgate_oauth::Docs::openapi()),
     ]
 }
 

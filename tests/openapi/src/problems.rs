@@ -35,8 +35,11 @@ explained! {
         "The session was ended: by a logout, from another device, by a new password, or because a refresh token was used twice.",
         "Sign in again with `POST /auth/login`.";
     InvalidCredentials:
-        "E-mail or password is wrong; which of them is not told.",
+        "E-mail or password is wrong; which of them is not told. Or the code is, once the password was right: `detail` says so.",
         "Ask the person again.";
+    TotpRequired:
+        "The password is right, and the account has a second factor.",
+        "Ask for the code that the app shows, or a recovery code, and send the same sign-in again with it as `totp`.";
     TrialExpired:
         "The trial is over. Nothing was deleted.",
         "Choose a plan at `upgrade_url`: `POST /subscription/checkout` answers where to pay.";

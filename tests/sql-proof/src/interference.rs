@@ -57,7 +57,7 @@ impl Choices {
     fn parameter(&mut self) -> Value {
         match self.below(12) {
             0 => Value::Null,
-            1 => Value::Text(self.of(&["expired", "teams"]).to_owned()),
+            1 => Value::Text(self.of(&["expired", "teams", "erased", "tenant"]).to_owned()),
             2 => Value::Text("7200000".into()),
             _ => Value::Text(self.number()),
         }
@@ -66,7 +66,7 @@ impl Choices {
     fn column(&mut self, column: &Column) -> Value {
         match self.below(6) {
             0 | 1 if column.nullable => Value::Null,
-            2 if column.is_text => Value::Text(self.of(&["expired", "teams"]).to_owned()),
+            2 if column.is_text => Value::Text(self.of(&["expired", "teams", "erased", "tenant"]).to_owned()),
             _ => Value::Text(self.number()),
         }
     }

@@ -18,6 +18,8 @@
 #[cfg(test)]
 mod interference;
 #[cfg(test)]
+mod personal;
+#[cfg(test)]
 mod proof;
 #[cfg(test)]
 mod schema;

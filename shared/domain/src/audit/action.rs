@@ -51,6 +51,8 @@ actions! {
     TotpDisable => "account.totp_disable",
     /// A recovery code was used.
     RecoveryCodeUse => "account.recovery_code_use",
+    /// New recovery codes took the place of the old ones.
+    RecoveryCodesRenew => "account.recovery_codes_renew",
     /// Another provider's sign-in was connected.
     IdentityLink => "account.identity_link",
     /// Another provider's sign-in was taken off.

@@ -23,11 +23,53 @@ pub enum InvalidDomain {
 
 /// Where anybody gets an address: the large ones. That somebody proves one of them is unlikely; that they try is not.
 const PUBLIC: &[&str] = &[
-    "163.com", "126.com", "aol.com", "duck.com", "fastmail.com", "free.fr", "gmail.com", "gmx.at", "gmx.ch", "gmx.com", "gmx.de",
-    "gmx.net", "googlemail.com", "hey.com", "hotmail.co.uk", "hotmail.com", "hotmail.fr", "icloud.com", "laposte.net",
-    "libero.it", "live.com", "mac.com", "mail.com", "mail.ru", "me.com", "msn.com", "naver.com", "orange.fr", "outlook.com",
-    "outlook.de", "pm.me", "posteo.de", "proton.me", "protonmail.com", "qq.com", "t-online.de", "tuta.com", "tutanota.com",
-    "web.de", "yahoo.co.jp", "yahoo.co.uk", "yahoo.com", "yahoo.de", "yahoo.fr", "yandex.com", "yandex.ru", "ymail.com",
+    "163.com",
+    "126.com",
+    "aol.com",
+    "duck.com",
+    "fastmail.com",
+    "free.fr",
+    "gmail.com",
+    "gmx.at",
+    "gmx.ch",
+    "gmx.com",
+    "gmx.de",
+    "gmx.net",
+    "googlemail.com",
+    "hey.com",
+    "hotmail.co.uk",
+    "hotmail.com",
+    "hotmail.fr",
+    "icloud.com",
+    "laposte.net",
+    "libero.it",
+    "live.com",
+    "mac.com",
+    "mail.com",
+    "mail.ru",
+    "me.com",
+    "msn.com",
+    "naver.com",
+    "orange.fr",
+    "outlook.com",
+    "outlook.de",
+    "pm.me",
+    "posteo.de",
+    "proton.me",
+    "protonmail.com",
+    "qq.com",
+    "t-online.de",
+    "tuta.com",
+    "tutanota.com",
+    "web.de",
+    "yahoo.co.jp",
+    "yahoo.co.uk",
+    "yahoo.com",
+    "yahoo.de",
+    "yahoo.fr",
+    "yandex.com",
+    "yandex.ru",
+    "ymail.com",
     "zoho.com",
 ];
 
@@ -124,7 +166,9 @@ mod tests {
     fn a_domain_is_one_that_a_team_can_have() {
         assert_eq!(TeamDomain::parse(" Example.COM ").unwrap().as_str(), "example.com");
         assert!(TeamDomain::parse("xn--bcher-kva.example").is_ok());
-        for other in ["", "example", "a@b.example", "bücher.example", "-a.example", "a..b", "127.0.0.1", "a.example.", "a b.c"] {
+        for other in
+            ["", "example", "a@b.example", "bücher.example", "-a.example", "a..b", "127.0.0.1", "a.example.", "a b.c"]
+        {
             assert_eq!(TeamDomain::parse(other), Err(InvalidDomain::Shape), "{other}");
         }
         for public in ["gmail.com", "GMail.com", "outlook.com", "web.de"] {
@@ -142,7 +186,8 @@ mod tests {
     #[test]
     fn the_record_proves_and_nothing_else() {
         let answer = |status: u16, kind: u16, data: &str| {
-            serde_json::json!({"Status": status, "Answer": [{"name": "x", "type": kind, "TTL": 1, "data": data}]}).to_string()
+            serde_json::json!({"Status": status, "Answer": [{"name": "x", "type": kind, "TTL": 1, "data": data}]})
+                .to_string()
         };
         let proven = |json: String| proves(json.as_bytes(), "abc");
         assert_eq!(proven(answer(0, 16, "\"tollgate-domain-verification=abc\"")), Some(true));

@@ -23,6 +23,15 @@ pub enum Letter<'a> {
     },
     /// The password was changed.
     PasswordChanged,
+    /// The second factor was switched on.
+    SecondFactorOn,
+    /// The second factor was switched off.
+    SecondFactorOff,
+    /// A recovery code was used up.
+    RecoveryCodeUsed {
+        /// How many are left.
+        left: usize,
+    },
     /// Somebody signed in on a device that was not seen before.
     NewDevice {
         /// What it calls itself.
@@ -117,6 +126,9 @@ pub enum Letter<'a> {
     },
 }
 
+/// What to do when it was somebody else.
+const NOT_YOU: &str = "If it was not you, change your password at once and look at your sessions.";
+
 impl Letter<'_> {
     /// What it counts as where somebody wants fewer mails; `None` for those that are sent whatever somebody wants: they are
     /// about the account's safety, or about money.
@@ -128,6 +140,9 @@ impl Letter<'_> {
             Self::VerifyEmail { .. }
             | Self::ResetPassword { .. }
             | Self::PasswordChanged
+            | Self::SecondFactorOn
+            | Self::SecondFactorOff
+            | Self::RecoveryCodeUsed { .. }
             | Self::NewDevice { .. }
             | Self::Invitation { .. }
             | Self::Welcome { .. }
@@ -141,6 +156,9 @@ impl Letter<'_> {
             Self::VerifyEmail { .. } => "verify_email",
             Self::ResetPassword { .. } => "reset_password",
             Self::PasswordChanged => "password_changed",
+            Self::SecondFactorOn => "totp_on",
+            Self::SecondFactorOff => "totp_off",
+            Self::RecoveryCodeUsed { .. } => "recovery_code_used",
             Self::NewDevice { .. } => "new_device",
             Self::Invitation { .. } => "invitation",
             Self::Welcome { .. } => "welcome",
@@ -153,6 +171,7 @@ impl Letter<'_> {
     }
 
     /// Writes it out.
+    #[expect(clippy::too_many_lines, reason = "one arm a letter, each of a few lines")]
     pub fn rendered(&self) -> Rendered {
         match self {
             Self::VerifyEmail { link } => render(
@@ -172,9 +191,27 @@ impl Letter<'_> {
             ),
             Self::PasswordChanged => render(
                 "Your password was changed",
-                &["The password of your account was changed, and every device was signed out."],
+                &["The password of your account was changed, and other devices were signed out."],
                 None,
                 &["If it was not you, ask for a new password at once: whoever has your mailbox has your account."],
+            ),
+            Self::SecondFactorOn => render(
+                "Two-step sign-in is on",
+                &["Signing in to your account with its password takes a code of your authenticator app from now on."],
+                None,
+                &["Keep the recovery codes where you find them without your telephone.", NOT_YOU],
+            ),
+            Self::SecondFactorOff => render(
+                "Two-step sign-in is off",
+                &["Signing in to your account takes its password alone from now on."],
+                None,
+                &[NOT_YOU],
+            ),
+            Self::RecoveryCodeUsed { left } => render(
+                "A recovery code was used",
+                &[&format!("A recovery code of your account was used up. There are {left} left.")],
+                None,
+                &[NOT_YOU],
             ),
             Self::NewDevice { device, address, at } => {
                 let from = address.map(|address| format!(" from {address}")).unwrap_or_default();
@@ -291,6 +328,9 @@ mod tests {
             Letter::VerifyEmail { link },
             Letter::ResetPassword { link, minutes: 30 },
             Letter::PasswordChanged,
+            Letter::SecondFactorOn,
+            Letter::SecondFactorOff,
+            Letter::RecoveryCodeUsed { left: 9 },
             Letter::NewDevice { device: text, address: Some(text), at },
             Letter::Invitation { team: text, inviter: text, role: Role::Member, link },
             Letter::Welcome { link },

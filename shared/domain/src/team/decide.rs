@@ -123,6 +123,23 @@ impl Team {
         Ok(Event::Joined { user: actor, email: email.clone(), role: invitation.role, invitation: id })
     }
 
+    /// Whether somebody may come in as a member because the team's single sign-on vouches for their address; with which
+    /// pending invitation, if one was sent to it. It takes a seat: a free one, or the one that the invitation holds.
+    ///
+    /// # Errors
+    /// `AlreadyMember` and `NoSeat`.
+    pub fn provision(&self, user: UserId, email: &Email, now: Timestamp) -> Result<Option<InvitationId>, Refusal> {
+        if self.role(user).is_some() || self.members().values().any(|member| member.email == *email) {
+            return Err(Refusal::AlreadyMember);
+        }
+        let invited = self.invitations().find(|one| one.email == *email && one.is_pending(now)).map(|one| one.id);
+        let is_full = self.seats_used() >= usize::try_from(self.seats()).unwrap_or(usize::MAX);
+        if is_full || (invited.is_none() && self.seats_free(now) == 0) {
+            return Err(Refusal::NoSeat);
+        }
+        Ok(invited)
+    }
+
     fn change_role(
         &self,
         actor: UserId,

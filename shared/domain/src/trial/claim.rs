@@ -54,7 +54,7 @@ mod tests {
             Claimant::Person(&key("bob@gmail.com")).digest(Product::Agent),
         ];
         assert!(!others.contains(&agent) && agent.len() == 64 && agent.bytes().all(|b| b.is_ascii_hexdigit()));
-        let expected = Sha256::digest(b"trial\0agent\0person\0adal@gmail.com");
-        assert_eq!(agent, expected.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        let expected: [u8; 32] = Sha256::digest(b"trial\0agent\0person\0adal@gmail.com").into();
+        assert_eq!(agent, crate::ledger::Hash(expected).to_string());
     }
 }

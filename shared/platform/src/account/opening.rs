@@ -7,6 +7,7 @@ use tollgate_domain::{
     catalogue::{Plan, Product, limits},
     id::{Shard, TenantId, UserId},
     meter::{Entitlement, Terms},
+    shards::Placement,
     trial::Trial,
 };
 
@@ -17,8 +18,8 @@ use crate::{
     log,
     meter::MeterClient,
     random,
-    settings::Environment,
-    store::{self, NewAccount, StoreError, provider_identities::NewIdentity},
+    settings::{self, Environment},
+    store::{self, NewAccount, StoreError, directory, provider_identities::NewIdentity},
 };
 
 /// Who registers.
@@ -61,7 +62,7 @@ impl From<Problem> for NotOpened {
 pub async fn open(scope: &Scope, person: &NewPerson<'_>) -> Result<(TenantId, UserId), NotOpened> {
     let now = scope.now();
     let user = UserId::new(now, random::entropy()?);
-    let tenant = TenantId::on_shard(now, random::entropy()?, Shard::FIRST);
+    let tenant = TenantId::on_shard(now, random::entropy()?, shard(scope, person.email).await?);
     let mut entitlement = first_plan(scope, person.product)?;
     let email_verified = person.identity.is_some_and(|(_, vouched)| vouched);
     let account = NewAccount {
@@ -104,6 +105,20 @@ pub async fn open(scope: &Scope, person: &NewPerson<'_>) -> Result<(TenantId, Us
         });
     }
     Ok((tenant, user))
+}
+
+/// Where the account is kept: with the team that has invited its address, else on one of the shards that are open to new tenants.
+async fn shard(scope: &Scope, email: &Email) -> Result<Shard, Problem> {
+    if let Some(shard) = directory::shard_of_invitation(scope, email).await? {
+        return Ok(shard);
+    }
+    let Some(setting) = settings::text(scope.env(), "NEW_TENANT_SHARDS") else { return Ok(Shard::FIRST) };
+    let placement = Placement::parse(&setting).unwrap_or_else(|| {
+        log::error("register", "NEW_TENANT_SHARDS is no list of shards: 0:1,1:3 for example", Some(scope));
+        Placement::default()
+    });
+    let bound: Vec<Shard> = store::shards(scope).collect();
+    Ok(placement.choose(|shard| bound.contains(&shard), u64::from_be_bytes(random::bytes()?)))
 }
 
 /// The plan an account begins with: the trial; without limits where the platform is being measured.

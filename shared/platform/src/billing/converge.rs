@@ -133,6 +133,10 @@ pub async fn reconcile(
         let list: List<StripeSubscription> = stripe.get("/v1/subscriptions", &query).await?;
         // One that is of nothing in the catalogue is none of this product's.
         let ours: Vec<_> = list.data.into_iter().filter(|object| Paid::product_of(object) == Ok(product)).collect();
+        // Nothing was ever bought: there is nothing to follow, and what the operator gave stays.
+        if before.revision == 0 && ours.is_empty() {
+            return Ok(Converged { held: before, changed: false });
+        }
         let (next, effects) = before.subscription.reconcile(&ours, scope.now()).map_err(unreadable)?;
         let held = next.paid.as_ref().map(|paid| paid.id.as_str());
         let scheduled = ours.iter().any(|object| Some(object.id.as_str()) == held && object.schedule.is_some());

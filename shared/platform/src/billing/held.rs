@@ -50,6 +50,8 @@ pub struct Held {
     pub pending: Vec<Effect>,
     /// What waits for the end of the period.
     pub later: Option<Later>,
+    /// A plan that nobody bought here, with its seats: it was agreed on with the operator, and billing leaves it alone.
+    pub given: Option<(Plan, u32)>,
 }
 
 fn of_holder(product: Product, row: &HolderRow) -> Subscription {
@@ -75,6 +77,7 @@ fn of_state(tenant: TenantId, product: Product, row: &StateRow, version: u64) ->
         subscription: subscription.above(version),
         pending: row.pending.as_deref().map(serde_json::from_str).transpose().ok()?.unwrap_or_default(),
         later: row.later.as_deref().map(serde_json::from_str).transpose().ok()?,
+        given: None,
     })
 }
 
@@ -116,8 +119,10 @@ pub async fn load(
         (None, Some(user)) => user,
         (None, None) => *store::billing::members(scope, tenant).await?.first().ok_or(StoreError::Failed)?,
     };
+    let given = row.as_ref().and_then(|row| Some((Plan::parse(&row.plan)?, row.seats)));
+    let given = given.filter(|(plan, _)| *plan != Plan::Trial);
     let subscription = row.map_or_else(|| Subscription::none(product, 0), |row| of_holder(product, &row));
-    Ok(Held { tenant, user, revision: 0, subscription, pending: Vec::new(), later: None })
+    Ok(Held { tenant, user, revision: 0, subscription, pending: Vec::new(), later: None, given })
 }
 
 impl Held {
@@ -160,6 +165,7 @@ impl Held {
             later,
             tenant: self.tenant,
             user: self.user,
+            given: None,
         };
         let subscription = &next_held.subscription;
         let mut entitlement = subscription.entitlement(now).ok_or(StoreError::Failed)?;

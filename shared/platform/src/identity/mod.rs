@@ -21,5 +21,5 @@ pub use keys::{SigningKey, VerifyingKeys};
 pub use mail_token::{MailToken, MailTokenKind};
 pub use operator::Operator;
 pub use refresh::{GRACE_MS, REFRESH_TOKEN_MS, RefreshToken, TagKey};
-pub use role::{AdminOf, AdminWith, MemberOf, MemberWith, OwnerOf, Ranked, RankedWith, actor};
+pub use role::{AdminOf, AdminWith, MemberOf, MemberWith, OwnerOf, OwnerWith, Ranked, RankedWith, actor};
 pub use token::{ACCESS_TOKEN_SECONDS, AccessClaims, TokenError, issue, verify};

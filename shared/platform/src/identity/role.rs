@@ -91,6 +91,8 @@ pub struct RankedWith<L, S> {
 pub type MemberWith<S> = RankedWith<AnyMember, S>;
 /// An admin or an owner of the tenant, in person or with a key.
 pub type AdminWith<S> = RankedWith<AnAdmin, S>;
+/// An owner of the tenant, in person or with a key.
+pub type OwnerWith<S> = RankedWith<AnOwner, S>;
 
 impl<L, S> core::ops::Deref for RankedWith<L, S> {
     type Target = Identity;

@@ -12,7 +12,7 @@ use tollgate_domain::{
 use worker::Delay;
 
 use super::{
-    export::{Owner, UsageRow},
+    export::{ExportBatch, Owner, UsageRow},
     object,
     pending::{self, GATHER_MS, HOLD_MS, PATIENCE_MS, When},
     ticket::Ticket,
@@ -164,6 +164,11 @@ impl MeterClient {
     async fn configure_late(&self, scope: &Scope, caller: &Asker) -> Result<(), Problem> {
         let (tenant, user, product) = caller.payer();
         let row = store::subscription(scope, tenant, user, product, caller.session()).await?;
+        // A deleted user's meter knows no ended session any more; a team's plan would open it again.
+        // Without a row, too: whoever signed in had a subscription then.
+        if caller.session().is_some() && row.as_ref().is_none_or(|row| row.session_stands == 0) {
+            return Err(Problem::new(Code::SessionRevoked, "This session was ended. Sign in again."));
+        }
         let entitlement = row
             .and_then(|row| row.entitlement(product))
             .ok_or_else(|| Problem::new(Code::PlanLacksFeature, format!("There is no subscription to {product}.")))?;
@@ -251,6 +256,36 @@ impl MeterClient {
         until: Timestamp,
     ) -> Result<(), MeterUnavailable> {
         self.done(scope, &MeterRequest::RevokeSession { session, until }).await
+    }
+
+    /// Copies to the analytics database what is not there yet, then empties the object. `false` while work goes on: it is
+    /// waited for, until it ends or expires.
+    ///
+    /// # Errors
+    /// 503 when the meter or the database cannot be reached.
+    pub async fn hand_over_and_delete(&self, scope: &Scope) -> Result<bool, Problem> {
+        loop {
+            if let MeterReply::Standing { standings, .. } = self.standing(scope, None).await?
+                && standings.iter().any(|standing| standing.reserved > 0)
+            {
+                return Ok(false);
+            }
+            let (usage, confirmed) = self.unexported(scope, None).await?;
+            let Some(through) = usage.last().map(|row| row.seq) else { break };
+            let batch = ExportBatch { owner: self.owner, after: confirmed, through, usage, marks: Vec::new() };
+            store::write_export(scope, &batch).await?;
+            self.done(scope, &MeterRequest::Exported(vec![(confirmed, through)])).await?;
+        }
+        self.delete(scope).await?;
+        Ok(true)
+    }
+
+    /// Empties the object.
+    ///
+    /// # Errors
+    /// When the meter cannot be reached.
+    pub async fn delete(&self, scope: &Scope) -> Result<(), MeterUnavailable> {
+        self.done(scope, &MeterRequest::Delete).await
     }
 
     /// Where the meters stand.

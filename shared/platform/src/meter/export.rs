@@ -29,6 +29,14 @@ impl Owner {
         }
     }
 
+    /// What the keys of all copies of a tenant begin with; of one user's, where `of_user`.
+    pub fn snapshot_prefix(&self, of_user: bool) -> String {
+        match self.user.filter(|_| of_user) {
+            Some(user) => format!("quota:{}:{user}:", self.tenant),
+            None => format!("quota:{}:", self.tenant),
+        }
+    }
+
     /// Where the read copy of its counters is kept in KV.
     pub fn snapshot_key(&self) -> String {
         let user = self.user.map_or_else(|| "team".to_owned(), |user| user.to_string());

@@ -33,6 +33,8 @@ pub enum PoolRequest {
     Exported(Vec<(u64, u64)>),
     /// Walk the ledger.
     Verify,
+    /// The tenant is deleted: forget everything.
+    Delete,
 }
 
 /// What a pool object answers.

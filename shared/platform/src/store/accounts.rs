@@ -4,31 +4,46 @@ use serde::Deserialize;
 use tollgate_domain::{
     account::{Email, Role},
     catalogue::{Plan, Product},
-    id::{SessionId, TenantId, UserId},
+    id::{SessionId, Shard, TenantId, UserId},
+    shards::Arrival,
     time::Timestamp,
     trial::{Claimant, PersonKey, Trial},
 };
 
 use super::{
     database::{Param, Statement, StoreError, TenantDb},
+    directory, directory_jobs,
     provider_identities::{self, NewIdentity},
 };
 use crate::Scope;
 
 /// Statements of this repository.
-pub const STATEMENTS: &[Statement] =
-    &[ADD_TENANT, ADD_USER, ADD_IDENTITY, ADD_SUBSCRIPTION, CLAIM_TRIAL, ADD_TRIAL, PROFILE, RENAME];
+pub const STATEMENTS: &[Statement] = &[
+    ADD_TENANT,
+    ADD_USER,
+    ADD_IDENTITY,
+    ADD_SUBSCRIPTION,
+    CLAIM_TRIAL,
+    ADD_TRIAL,
+    END_TRIAL,
+    PROFILE,
+    RENAME,
+    PASSWORD_HASH,
+    CREDENTIAL,
+    ARRIVED,
+    SETTLED,
+];
 
 pub(super) const ADD_TENANT: Statement = Statement {
     name: "accounts.add_tenant",
     sql: "INSERT INTO tenants (tenant_id, name, created_at) VALUES (?1, ?2, ?3)",
 };
-const ADD_USER: Statement = Statement {
+pub(super) const ADD_USER: Statement = Statement {
     name: "accounts.add_user",
     sql: "INSERT INTO users (tenant_id, user_id, email, name, password_hash, role, product, created_at, email_verified) \
           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 };
-const ADD_IDENTITY: Statement = Statement {
+pub(super) const ADD_IDENTITY: Statement = Statement {
     name: "accounts.add_identity",
     sql: "INSERT INTO identities (tenant_id, email, user_id) VALUES (?1, ?2, ?3)",
 };
@@ -48,6 +63,12 @@ const ADD_TRIAL: Statement = Statement {
           SELECT ?1, ?2, ?3, ?4, 1, ?5, ?5, \
             iif(EXISTS (SELECT 1 FROM trial_claims c WHERE c.digest = ?7 AND c.claim = ?8), ?6, ?5)",
 };
+// On another shard than the first the claim is looked at afterwards.
+const END_TRIAL: Statement = Statement {
+    name: "accounts.end_trial",
+    sql: "UPDATE subscriptions SET trial_ends_at = trial_started_at \
+          WHERE tenant_id = ?1 AND user_id = ?2 AND product = ?3 AND plan = 'trial'",
+};
 // One statement answers the profile and whether the session still stands.
 const PROFILE: Statement = Statement {
     name: "accounts.profile",
@@ -60,6 +81,28 @@ const PROFILE: Statement = Statement {
 };
 const RENAME: Statement =
     Statement { name: "accounts.rename", sql: "UPDATE users SET name = ?3 WHERE tenant_id = ?1 AND user_id = ?2" };
+
+/// What a sign-in compares, on the shard that the directory names.
+pub(super) const CREDENTIAL: Statement = Statement {
+    name: "accounts.credential",
+    sql: "SELECT u.tenant_id, u.user_id, u.password_hash, u.email_verified, u.email, \
+            f.confirmed_at IS NOT NULL AS second_factor FROM users u \
+          LEFT JOIN second_factors f ON f.tenant_id = ?1 AND f.user_id = u.user_id \
+          WHERE u.tenant_id = ?1 AND u.user_id = ?2",
+};
+/// The directory on the first shard is to follow: see `tollgate_domain::shards`.
+pub(super) const ARRIVED: Statement = Statement {
+    name: "accounts.arrived",
+    sql: "INSERT OR REPLACE INTO arrivals (tenant_id, user_id, email, how, at) \
+          SELECT ?1, u.user_id, u.email, ?3, ?4 FROM users u WHERE u.tenant_id = ?1 AND u.user_id = ?2",
+};
+/// The directory has followed.
+pub(super) const SETTLED: Statement =
+    Statement { name: "accounts.settled", sql: "DELETE FROM arrivals WHERE tenant_id = ?1 AND user_id = ?2" };
+const PASSWORD_HASH: Statement = Statement {
+    name: "accounts.password_hash",
+    sql: "SELECT password_hash FROM users WHERE tenant_id = ?1 AND user_id = ?2",
+};
 
 /// A user to be made, with a tenant of one and a subscription.
 #[derive(Debug)]
@@ -90,8 +133,10 @@ pub struct NewAccount<'a> {
     pub now: Timestamp,
 }
 
-/// Makes user, tenant, sign-in name and subscription in one transaction. Answers the trial that it begins with: of all who
-/// register as one person one gets it, the others one that is over.
+/// Makes user, tenant, sign-in name and subscription: in one transaction on the first shard. On another the sign-in name comes
+/// last: an account whose registration broke off before it can be used by nobody, and is removed by schedule.
+///
+/// Answers the trial that it begins with: of all who register as one person one gets it, the others one that is over.
 ///
 /// # Errors
 /// `Taken("identities.email")` when the address is registered; another column when the identity is linked.
@@ -102,8 +147,9 @@ pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<Option<
     let claim = scope.request_id().to_string();
     let db = TenantDb::of(scope, account.tenant)?;
     let (email, product) = (Param::Text(account.email.as_str()), Param::Text(account.product.as_str()));
+    let identity = (ADD_IDENTITY, vec![email, Param::Text(&user)]);
+    let elsewhere = account.tenant.shard() != Shard::FIRST;
     let mut writes = vec![
-        (ADD_IDENTITY, vec![email, Param::Text(&user)]),
         (ADD_TENANT, vec![Param::Text(account.tenant_name), Param::Int(now)]),
         (
             ADD_USER,
@@ -120,12 +166,17 @@ pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<Option<
         ),
     ];
     let plan = Param::Text(account.plan.as_str());
+    let mut claimed = None;
     if let Some(trial) = account.trial {
         let (digest, claim) = (Param::Text(&digest), Param::Text(&claim));
         let ends_at = Param::Int(trial.ends_at.as_millis());
         let started_at = Param::Int(trial.started_at.as_millis());
-        writes.insert(0, (CLAIM_TRIAL, vec![digest, claim, Param::Int(now)]));
-        writes.push((ADD_TRIAL, vec![Param::Text(&user), product, plan, started_at, ends_at, digest, claim]));
+        if elsewhere {
+            writes.push((ADD_SUBSCRIPTION, vec![Param::Text(&user), product, plan, started_at, started_at, ends_at]));
+        } else {
+            claimed = Some((CLAIM_TRIAL, vec![digest, claim, Param::Int(now)]));
+            writes.push((ADD_TRIAL, vec![Param::Text(&user), product, plan, started_at, ends_at, digest, claim]));
+        }
     } else {
         let row = vec![Param::Text(&user), product, plan, Param::Int(now), Param::Null, Param::Null];
         writes.push((ADD_SUBSCRIPTION, row));
@@ -134,10 +185,29 @@ pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<Option<
     if let (Some(identity), Some(id)) = (&account.identity, &id) {
         writes.push((provider_identities::ADD, provider_identities::values(identity, id, &user)));
     }
-    let changed = db.batch(&writes).await?;
-    // The claim came first.
-    let is_first = changed.first().is_some_and(|rows| *rows > 0);
-    Ok(account.trial.map(|trial| if is_first { trial } else { Trial::none_left(trial.started_at) }))
+    if !elsewhere {
+        writes.insert(0, identity);
+        if let Some(claimed) = claimed {
+            writes.insert(0, claimed);
+        }
+        let changed = db.batch(&writes).await?;
+        // The claim came first.
+        let is_first = changed.first().is_some_and(|rows| *rows > 0);
+        return Ok(account.trial.map(|trial| if is_first { trial } else { Trial::none_left(trial.started_at) }));
+    }
+    let how = Param::Text(Arrival::Registered.as_str());
+    writes.push((ARRIVED, vec![Param::Text(&user), how, Param::Int(now)]));
+    db.batch(&writes).await?;
+    directory::add_identity(scope, account.tenant, account.user, account.email).await?;
+    // A note that stays is settled by schedule.
+    let _ = db.run(SETTLED, &[Param::Text(&user)]).await;
+    let Some(trial) = account.trial else { return Ok(None) };
+    // Claims are on the first shard: only an address that is nobody's has come this far.
+    if directory_jobs::claim_trial(scope, &digest, &claim, account.now).await? {
+        return Ok(Some(trial));
+    }
+    db.run(END_TRIAL, &[Param::Text(&user), product]).await?;
+    Ok(Some(Trial::none_left(trial.started_at)))
 }
 
 /// A user's row with the tenant and the caller's session.
@@ -183,6 +253,8 @@ pub struct AccountRow {
     pub user_id: String,
     /// PHC string of argon2id.
     pub password_hash: String,
+    /// 1 when a sign-in wants a second factor.
+    pub second_factor: i64,
 }
 
 /// A user's profile, with the state of the session that asks, where one does.
@@ -200,4 +272,16 @@ pub async fn profile(
 /// Changes how to address a person.
 pub async fn rename(scope: &Scope, tenant: TenantId, user: UserId, name: Option<&str>) -> Result<(), StoreError> {
     TenantDb::of(scope, tenant)?.run(RENAME, &[Param::Text(&user.to_string()), name.into()]).await.map(drop)
+}
+
+#[derive(Deserialize)]
+struct PasswordHash {
+    password_hash: String,
+}
+
+/// The stored hash of a user's password: to ask for it again.
+pub async fn password_hash(scope: &Scope, tenant: TenantId, user: UserId) -> Result<Option<String>, StoreError> {
+    let params = [Param::Text(&user.to_string())];
+    let row: Option<PasswordHash> = TenantDb::of(scope, tenant)?.first(PASSWORD_HASH, &params).await?;
+    Ok(row.map(|row| row.password_hash))
 }

@@ -66,7 +66,7 @@ const STATES: Statement = Statement {
 // Whose row follows what is bought: a team's, else that of who asks, else the first.
 const HOLDER: Statement = Statement {
     name: "billing.holder",
-    sql: "SELECT user_id, plan, version, trial_started_at, trial_ends_at, anchor_at FROM subscriptions \
+    sql: "SELECT user_id, plan, seats, version, trial_started_at, trial_ends_at, anchor_at FROM subscriptions \
           WHERE tenant_id = ?1 AND product = ?2 ORDER BY plan <> 'teams', user_id <> coalesce(?3, ''), anchor_at, user_id LIMIT 1",
 };
 const CHANGED: Statement = Statement {
@@ -235,6 +235,8 @@ pub struct HolderRow {
     pub user_id: UserId,
     /// The plan.
     pub plan: String,
+    /// Its seats.
+    pub seats: u32,
     /// The version that the meters were told last.
     pub version: u64,
     /// Milliseconds.

@@ -156,17 +156,24 @@ impl<'a> Database<'a> {
 
 /// A tenant's rows and nobody else's.
 pub struct TenantDb<'a> {
-    database: Database<'a>,
+    /// None where the tenant's shard has no binding.
+    database: Option<Database<'a>>,
     tenant: TenantId,
 }
 
 impl<'a> TenantDb<'a> {
-    /// The database of a tenant, on the shard its id names.
+    /// The database of a tenant, on the shard its id names. Where that has no binding there is no such tenant: anybody can write
+    /// such an id into a token. Reading then finds nothing, changing changes nothing.
     ///
     /// # Errors
-    /// When the shard has no binding.
+    /// When the binding is no database.
     pub fn of(scope: &'a Scope, tenant: TenantId) -> Result<Self, StoreError> {
-        Ok(Self { database: Database::of(scope, tenant.shard())?, tenant })
+        let shard = tenant.shard();
+        if shard != Shard::FIRST && !shards(scope).any(|bound| bound == shard) {
+            crate::log::warn("d1", &format!("{} is not bound", binding(shard)), Some(scope));
+            return Ok(Self { database: None, tenant });
+        }
+        Ok(Self { database: Some(Database::of(scope, shard)?), tenant })
     }
 
     fn bind(&self, params: &[Param<'_>]) -> Vec<JsValue> {
@@ -181,7 +188,10 @@ impl<'a> TenantDb<'a> {
         statement: Statement,
         params: &[Param<'_>],
     ) -> Result<Vec<T>, StoreError> {
-        self.database.all(statement, &self.bind(params)).await
+        match &self.database {
+            Some(database) => database.all(statement, &self.bind(params)).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// The first row of a query.
@@ -196,7 +206,14 @@ impl<'a> TenantDb<'a> {
     /// Runs statements as one transaction; answers the rows each changed.
     pub(super) async fn batch(&self, statements: &[(Statement, Vec<Param<'_>>)]) -> Result<Vec<u64>, StoreError> {
         let bound: Vec<_> = statements.iter().map(|(statement, params)| (*statement, self.bind(params))).collect();
-        self.database.batch(&bound).await
+        match &self.database {
+            Some(database) => database.batch(&bound).await,
+            // Nothing is there to be changed; what is to be stored cannot be.
+            None if statements.iter().all(|(statement, _)| !statement.sql.starts_with("INSERT")) => {
+                Ok(vec![0; statements.len()])
+            }
+            None => Err(StoreError::Failed),
+        }
     }
 
     /// Runs one statement; answers the rows it changed.

@@ -1,10 +1,11 @@
 //! Statements that cross tenants, each with its reason. There is no other place for one.
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use tollgate_domain::{
     account::{Email, Role},
     catalogue::{Plan, Product},
-    id::{InvitationId, Shard, TenantId, UserId},
+    id::{DeletionId, InvitationId, Shard, TenantId, UserId},
+    shards::{Arrival, Settled, settle},
     time::Timestamp,
 };
 use wasm_bindgen::JsValue;
@@ -13,7 +14,8 @@ use worker::Env;
 use super::{
     accounts::{self, AccountRow},
     data_keys,
-    database::{Database, Statement, StoreError, binding, bound_shards, runs},
+    database::{Database, Param, Statement, StoreError, TenantDb, binding, bound_shards, runs},
+    personal,
     teams::{self, StoredTeam},
 };
 use crate::Scope;
@@ -21,7 +23,9 @@ use crate::Scope;
 /// Statements of this repository.
 #[rustfmt::skip] // one line a statement: whoever adds one changes no other line
 pub const STATEMENTS: &[Statement] = &[
-    ACCOUNT_BY_EMAIL,
+    IDENTITY,
+    OLD_ARRIVALS,
+    SHARD_OF_INVITATION,
     DIRTY_HOURS,
     ALL_HOURS_DIRTY,
     DATA_KEYS_BEHIND,
@@ -29,8 +33,6 @@ pub const STATEMENTS: &[Statement] = &[
     OUTBOX,
     MOVE_USER,
     MOVE_IDENTITY,
-    MOVE_CONFIG,
-    MOVE_PREFERENCES,
     TENANT_OF_CUSTOMER,
     DUE_STATES,
     UNCHECKED_STATES,
@@ -42,15 +44,35 @@ pub const STATEMENTS: &[Statement] = &[
     QUEUED_EVENT,
     EVENTS,
     REPLAY_EVENT,
+    MOVE_CONFIG,
+    MOVE_PREFERENCES,
+    MOVE_SECOND_FACTOR,
     MOVE_LINKS,
+    FORMER_TENANTS,
+    REMOVE_IDENTITY,
+    HOME_OF_OTHERS,
+    INVITATIONS_TO,
+    FORGET_INVITATIONS_TO,
+    FORGET_MAILS_TO,
+    OPEN_DELETIONS,
+    FORGET_ADDRESSES,
 ];
 
 // A sign-in knows an address and nothing else: the directory on the first shard says whose it is.
-const ACCOUNT_BY_EMAIL: Statement = Statement {
-    name: "directory.account_by_email",
-    sql: "SELECT i.tenant_id, i.user_id, u.password_hash \
-          FROM identities i JOIN users u ON u.tenant_id = i.tenant_id AND u.user_id = i.user_id \
-          WHERE i.email = ?1",
+const IDENTITY: Statement =
+    Statement { name: "directory.identity", sql: "SELECT tenant_id, user_id FROM identities WHERE email = ?1" };
+
+// Accounts whose change of two databases broke off, whichever tenant they are in.
+const OLD_ARRIVALS: Statement = Statement {
+    name: "directory.old_arrivals",
+    sql: "SELECT tenant_id, user_id, email, how FROM arrivals WHERE at < ?1 ORDER BY at LIMIT ?2",
+};
+
+// Who is invited into a team is registered on the team's shard: there they can accept.
+const SHARD_OF_INVITATION: Statement = Statement {
+    name: "directory.shard_of_invitation",
+    sql: "SELECT 1 AS found FROM invitations \
+          WHERE email = ?1 AND accepted_by IS NULL AND revoked_at IS NULL AND expires_at > ?2 LIMIT 1",
 };
 
 // The roll-up works for all tenants of a shard: it asks which of them have hours that changed.
@@ -171,31 +193,149 @@ pub async fn rewrap_data_keys(
     Ok(changed.into_iter().sum())
 }
 
-/// Whose address this is.
+#[derive(Deserialize)]
+struct Identity {
+    tenant_id: TenantId,
+    user_id: UserId,
+}
+
+async fn identity(scope: &Scope, email: &str) -> Result<Option<(TenantId, UserId)>, StoreError> {
+    let rows: Vec<Identity> = Database::of(scope, Shard::FIRST)?.all(IDENTITY, &[text(email)]).await?;
+    Ok(rows.into_iter().next().map(|row| (row.tenant_id, row.user_id)))
+}
+
+/// Whose address this is. Two statements, whether it is somebody's or nobody's: how long that takes does not tell.
 pub async fn account_by_email(scope: &Scope, email: &Email) -> Result<Option<AccountRow>, StoreError> {
-    let database = Database::of(scope, Shard::FIRST)?;
-    let rows = database.all(ACCOUNT_BY_EMAIL, &[JsValue::from_str(email.as_str())]).await?;
-    Ok(rows.into_iter().next())
+    credential_of(scope, email).await
+}
+
+/// What a sign-in needs of the account of an address, as that sign-in reads it.
+pub(super) async fn credential_of<T: DeserializeOwned>(scope: &Scope, email: &Email) -> Result<Option<T>, StoreError> {
+    let nobody = (TenantId::from_bytes([0; 16]), UserId::from_bytes([0; 16]));
+    let (tenant, user) = identity(scope, email.as_str()).await?.unwrap_or(nobody);
+    TenantDb::of(scope, tenant)?.first(accounts::CREDENTIAL, &[Param::Text(&user.to_string())]).await
+}
+
+/// Writes a sign-in name for an account that is on another shard.
+///
+/// # Errors
+/// `Taken` when the address is registered.
+pub(super) async fn add_identity(
+    scope: &Scope,
+    tenant: TenantId,
+    user: UserId,
+    email: &Email,
+) -> Result<(), StoreError> {
+    let write = (accounts::ADD_IDENTITY, vec![text(&tenant), text(email.as_str()), text(&user)]);
+    Database::of(scope, Shard::FIRST)?.batch(&[write]).await.map(drop)
+}
+
+/// Writes a sign-in name before its user, for a team on another shard. One that an earlier try has left there, naming nobody,
+/// is replaced.
+///
+/// # Errors
+/// `Taken` when the address is registered.
+pub(super) async fn claim_identity(
+    scope: &Scope,
+    tenant: TenantId,
+    user: UserId,
+    email: &Email,
+) -> Result<(), StoreError> {
+    // A name that points to another tenant may be that of somebody who has just moved.
+    if let Some((at, left)) = identity(scope, email.as_str()).await?
+        && at == tenant
+        && credential_of::<AccountRow>(scope, email).await?.is_none()
+    {
+        remove_identity(scope, email, left).await?;
+    }
+    add_identity(scope, tenant, user, email).await
+}
+
+/// The shard of a team that has invited an address, where one has.
+///
+/// # Errors
+/// When a database cannot be read.
+pub async fn shard_of_invitation(scope: &Scope, email: &Email) -> Result<Option<Shard>, StoreError> {
+    let shards: Vec<_> = bound_shards(scope.env()).collect();
+    if shards.len() < 2 {
+        return Ok(None);
+    }
+    let params = [text(email.as_str()), int(scope.now().as_millis())];
+    for shard in shards {
+        let rows: Vec<Found> = Database::of(scope, shard)?.all(SHARD_OF_INVITATION, &params).await?;
+        if !rows.is_empty() {
+            return Ok(Some(shard));
+        }
+    }
+    Ok(None)
+}
+
+#[derive(Deserialize)]
+struct OldArrival {
+    tenant_id: TenantId,
+    user_id: UserId,
+    email: String,
+    how: String,
+}
+
+/// Settles what broke off on a shard before an instant: see `tollgate_domain::shards`. Says how many notes there were.
+///
+/// # Errors
+/// When a database cannot be reached: what is left is settled by the next run.
+pub async fn settle_arrivals(scope: &Scope, shard: Shard, before: Timestamp, limit: u32) -> Result<u32, StoreError> {
+    let params = [int(before.as_millis()), int(i64::from(limit))];
+    let notes: Vec<OldArrival> = Database::of(scope, shard)?.all(OLD_ARRIVALS, &params).await?;
+    let mut settled = 0;
+    for note in notes {
+        let (tenant, user) = (note.tenant_id, note.user_id);
+        let Some(how) = Arrival::parse(&note.how) else { continue };
+        let known = identity(scope, &note.email).await?;
+        let done = (accounts::SETTLED, vec![text(&tenant), text(&user)]);
+        match settle(how, tenant, user, known) {
+            Settled::Arrived => Database::of(scope, shard)?.batch(&[done]).await.map(drop)?,
+            Settled::Follow => {
+                if let Some((from, _)) = known {
+                    follow(scope, from, tenant, user).await?;
+                }
+                Database::of(scope, shard)?.batch(&[done]).await.map(drop)?;
+            }
+            Settled::Remove => personal::remove_tenant(&TenantDb::of(scope, tenant)?).await?,
+        }
+        settled += 1;
+    }
+    Ok(settled)
+}
+
+/// The sign-in name follows its user.
+async fn follow(scope: &Scope, from: TenantId, to: TenantId, user: UserId) -> Result<(), StoreError> {
+    let write = (MOVE_IDENTITY, vec![text(&from), text(&to), text(&user)]);
+    Database::of(scope, Shard::FIRST)?.batch(&[write]).await.map(drop)
 }
 
 // A developer's view of the mails that were sent, whoever they were for; bodies are kept in the local environment only.
 const OUTBOX: Statement = Statement {
     name: "directory.outbox",
-    sql: "SELECT body FROM mails WHERE body IS NOT NULL ORDER BY created_at DESC, event DESC LIMIT ?1",
+    sql: "SELECT body, created_at FROM mails WHERE body IS NOT NULL ORDER BY created_at DESC, event DESC LIMIT ?1",
 };
 
 #[derive(Deserialize)]
 struct Body {
     body: String,
+    created_at: i64,
 }
 
-/// The latest mails as JSON, newest first: those of the first shard.
+/// The latest mails as JSON, newest first.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub async fn outbox(scope: &Scope, limit: u32) -> Result<Vec<String>, StoreError> {
     let params = [JsValue::from_f64(f64::from(limit))];
-    let rows: Vec<Body> = Database::of(scope, Shard::FIRST)?.all(OUTBOX, &params).await?;
+    let mut rows: Vec<Body> = Vec::new();
+    for shard in bound_shards(scope.env()) {
+        rows.extend(Database::of(scope, shard)?.all::<Body>(OUTBOX, &params).await?);
+    }
+    rows.sort_by_key(|row| core::cmp::Reverse(row.created_at));
+    rows.truncate(limit as usize);
     Ok(rows.into_iter().map(|row| row.body).collect())
 }
 
@@ -210,7 +350,8 @@ const MOVE_USER: Statement = Statement {
 // The sign-in name goes where its user goes: the next sign-in is one to the other tenant.
 const MOVE_IDENTITY: Statement = Statement {
     name: "directory.move_identity",
-    sql: "UPDATE identities SET tenant_id = ?2 WHERE tenant_id = ?1 AND user_id = ?3",
+    sql: "UPDATE identities SET tenant_id = ?2, former_tenants = former_tenants || ' ' || ?1 \
+          WHERE tenant_id = ?1 AND user_id = ?3",
 };
 
 // Settings are the person's, and go along.
@@ -223,6 +364,12 @@ const MOVE_CONFIG: Statement = Statement {
 const MOVE_PREFERENCES: Statement = Statement {
     name: "directory.move_preferences",
     sql: "UPDATE OR REPLACE notification_preferences SET tenant_id = ?2 WHERE tenant_id = ?1 AND user_id = ?3",
+};
+
+// The second factor goes along: else joining a team would switch it off. Its secret stays sealed for the tenant it names.
+const MOVE_SECOND_FACTOR: Statement = Statement {
+    name: "directory.move_second_factor",
+    sql: "UPDATE second_factors SET tenant_id = ?2 WHERE tenant_id = ?1 AND user_id = ?3",
 };
 
 // What somebody signs in with at other parties goes with them, and a team's single sign-on opens nothing elsewhere.
@@ -274,9 +421,9 @@ impl Move {
         [
             (teams::END_SESSIONS, vec![from.clone(), user.clone(), int(now.as_millis())]),
             (MOVE_USER, row),
-            (MOVE_IDENTITY, vec![from.clone(), to.clone(), user.clone()]),
             (MOVE_CONFIG, vec![from.clone(), to.clone(), user.clone()]),
             (MOVE_PREFERENCES, vec![from.clone(), to.clone(), user.clone()]),
+            (MOVE_SECOND_FACTOR, vec![from.clone(), to.clone(), user.clone()]),
             (MOVE_LINKS, vec![from, to, user]),
         ]
     }
@@ -286,14 +433,29 @@ fn changed(team: &StoredTeam, now: Timestamp) -> Write {
     (teams::CHANGED, vec![text(&team.tenant), int(teams::next(team)), int(now.as_millis())])
 }
 
-/// One transaction in the database of two tenants.
-async fn together(scope: &Scope, tenants: [TenantId; 2], writes: &[Write]) -> Result<(), StoreError> {
-    if tenants[0].shard() != tenants[1].shard() {
-        // To be done in two steps with a note in between, once there are several databases.
-        crate::log::error("directory", "a user cannot move between databases yet", Some(scope));
+/// A move in the database of two tenants, and in the directory: one transaction where both are on the first shard; else the
+/// directory follows, by a note.
+async fn together(scope: &Scope, moving: Move, mut writes: Vec<Write>) -> Result<(), StoreError> {
+    let (now, shard) = (scope.now(), moving.to.shard());
+    if moving.from.shard() != shard {
+        crate::log::error("directory", "a user cannot move between databases", Some(scope));
         return Err(StoreError::Failed);
     }
-    Database::of(scope, tenants[0].shard())?.batch(writes).await.map(drop)
+    writes.extend(moving.writes(now));
+    let (from, to, user) = (text(&moving.from), text(&moving.to), text(&moving.user));
+    if shard == Shard::FIRST {
+        writes.push((MOVE_IDENTITY, vec![from, to, user]));
+        return Database::of(scope, shard)?.batch(&writes).await.map(drop);
+    }
+    let database = Database::of(scope, shard)?;
+    writes
+        .push((accounts::ARRIVED, vec![to.clone(), user.clone(), text(Arrival::Moved.as_str()), int(now.as_millis())]));
+    database.batch(&writes).await?;
+    // It has moved: should the rest fail, it is done by schedule.
+    if follow(scope, moving.from, moving.to, moving.user).await.is_ok() {
+        let _ = database.batch(&[(accounts::SETTLED, vec![to, user])]).await;
+    }
+    Ok(())
 }
 
 /// Who joins a team.
@@ -305,8 +467,8 @@ pub struct Joining {
     pub role: Role,
     /// What their tokens are for from now on.
     pub product: Product,
-    /// With which invitation.
-    pub invitation: InvitationId,
+    /// With which invitation, if with one.
+    pub invitation: Option<InvitationId>,
 }
 
 /// Moves the only member of a tenant into a team. What the old tenant has stays there: it is home.
@@ -324,10 +486,12 @@ pub async fn join_team(
     let mut writes = vec![
         changed(team, now),
         changed(home, now),
-        (teams::ACCEPTED, vec![text(&team.tenant), text(&joining.invitation), user.clone()]),
         (teams::REVOKED_ALL, vec![text(&home.tenant), int(now.as_millis())]),
-        (teams::PLAN_CHANGED, vec![text(&home.tenant), user]),
+        (teams::PLAN_CHANGED, vec![text(&home.tenant), user.clone()]),
     ];
+    if let Some(invitation) = joining.invitation {
+        writes.push((teams::ACCEPTED, vec![text(&team.tenant), text(&invitation), user]));
+    }
     let moving = Move {
         user: joining.user,
         from: home.tenant,
@@ -337,8 +501,7 @@ pub async fn join_team(
         home: Some(home.tenant),
         proves_email: true,
     };
-    writes.extend(moving.writes(now));
-    together(scope, [team.tenant, home.tenant], &writes).await
+    together(scope, moving, writes).await
 }
 
 /// Who goes out of a team.
@@ -384,8 +547,157 @@ pub async fn leave_team(scope: &Scope, team: &StoredTeam, leaving: &Leaving<'_>)
         home: None,
         proves_email: false,
     };
-    writes.extend(moving.writes(now));
-    together(scope, [team.tenant, leaving.to], &writes).await
+    together(scope, moving, writes).await
+}
+
+// Where a user was before, for an export and a deletion: only the directory knows it.
+const FORMER_TENANTS: Statement = Statement {
+    name: "directory.former_tenants",
+    sql: "SELECT former_tenants FROM identities WHERE email = ?1 AND user_id = ?2",
+};
+
+// A deleted user's address is free again; one that somebody else has registered since is left alone.
+const REMOVE_IDENTITY: Statement =
+    Statement { name: "directory.remove_identity", sql: "DELETE FROM identities WHERE email = ?1 AND user_id = ?2" };
+
+// A tenant that nobody is in may be the home of somebody who is in a team now: then it is not deleted with who left it.
+const HOME_OF_OTHERS: Statement = Statement {
+    name: "directory.home_of_others",
+    sql: "SELECT 1 AS found FROM users WHERE home_tenant_id = ?1 AND user_id <> ?2 LIMIT 1",
+};
+
+// Others' invitations to an address are personal data of whoever has proven to have it, whichever tenant they are from.
+const INVITATIONS_TO: Statement = Statement {
+    name: "directory.invitations_to",
+    sql: "SELECT json_object('tenant_id', tenant_id, 'invitation_id', invitation_id, 'role', role, 'expires_at', expires_at, \
+            'revoked_at', revoked_at) AS row FROM invitations WHERE email = ?1 ORDER BY invitation_id LIMIT 1000",
+};
+
+// The same invitations, when whoever they were sent to is deleted: nobody can accept them any more.
+const FORGET_INVITATIONS_TO: Statement = Statement {
+    name: "directory.forget_invitations_to",
+    sql: "DELETE FROM invitations WHERE email = ?1 AND accepted_by IS NULL",
+};
+
+// Mails that other tenants have sent to the address of a deleted user.
+const FORGET_MAILS_TO: Statement =
+    Statement { name: "directory.forget_mails_to", sql: "DELETE FROM mails WHERE recipient = ?1" };
+
+// The schedule drives every deletion that is not done, whichever tenant it is in.
+const OPEN_DELETIONS: Statement = Statement {
+    name: "directory.open_deletions",
+    sql: "SELECT tenant_id, deletion_id FROM deletions \
+          WHERE state <> 'proven' AND requested_at < ?1 ORDER BY requested_at LIMIT ?2",
+};
+
+// An address's hash is kept as long as a mail to it may be on its way, in every tenant.
+const FORGET_ADDRESSES: Statement = Statement {
+    name: "directory.forget_addresses",
+    sql: "UPDATE deletions SET address = NULL WHERE address IS NOT NULL AND requested_at < ?1",
+};
+
+#[derive(Deserialize)]
+struct Former {
+    former_tenants: String,
+}
+
+/// The tenants that a user was in before, with a blank between them.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn former_tenants(scope: &Scope, email: &Email, user: UserId) -> Result<String, StoreError> {
+    let params = [text(email.as_str()), text(&user)];
+    let rows: Vec<Former> = Database::of(scope, Shard::FIRST)?.all(FORMER_TENANTS, &params).await?;
+    Ok(rows.into_iter().next().map(|row| row.former_tenants).unwrap_or_default())
+}
+
+/// Makes an address nobody's.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn remove_identity(scope: &Scope, email: &Email, user: UserId) -> Result<(), StoreError> {
+    let write = (REMOVE_IDENTITY, vec![text(email.as_str()), text(&user)]);
+    Database::of(scope, Shard::FIRST)?.batch(&[write]).await.map(drop)
+}
+
+#[derive(Deserialize)]
+struct Found {}
+
+/// Whether a tenant is the home of anybody else than a user.
+///
+/// # Errors
+/// When a database cannot be read.
+pub async fn is_home_of_others(scope: &Scope, tenant: TenantId, user: UserId) -> Result<bool, StoreError> {
+    for shard in bound_shards(scope.env()) {
+        let rows: Vec<Found> = Database::of(scope, shard)?.all(HOME_OF_OTHERS, &[text(&tenant), text(&user)]).await?;
+        if !rows.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+#[derive(Deserialize)]
+struct InvitationJson {
+    row: String,
+}
+
+/// Invitations to an address, each a JSON object: for whoever has proven to have it.
+///
+/// # Errors
+/// When a database cannot be read.
+pub async fn invitations_to(scope: &Scope, email: &Email) -> Result<Vec<String>, StoreError> {
+    let mut found = Vec::new();
+    for shard in bound_shards(scope.env()) {
+        let rows: Vec<InvitationJson> =
+            Database::of(scope, shard)?.all(INVITATIONS_TO, &[text(email.as_str())]).await?;
+        found.extend(rows.into_iter().map(|row| row.row));
+    }
+    Ok(found)
+}
+
+/// Removes what other tenants have addressed to somebody who has proven to have the address.
+///
+/// # Errors
+/// When a database cannot be written.
+pub async fn forget_address_everywhere(scope: &Scope, email: &Email) -> Result<(), StoreError> {
+    for shard in bound_shards(scope.env()) {
+        let address = vec![text(email.as_str())];
+        let writes = [(FORGET_INVITATIONS_TO, address.clone()), (FORGET_MAILS_TO, address)];
+        Database::of(scope, shard)?.batch(&writes).await?;
+    }
+    Ok(())
+}
+
+/// A deletion that is not done.
+#[derive(Debug, Clone, Deserialize)]
+pub struct OpenDeletion {
+    /// In which tenant.
+    pub tenant_id: TenantId,
+    /// Which.
+    pub deletion_id: DeletionId,
+}
+
+/// Deletions of a shard that were asked for before an instant and are not done, the oldest first.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn open_deletions(
+    scope: &Scope,
+    shard: Shard,
+    before: Timestamp,
+    limit: u32,
+) -> Result<Vec<OpenDeletion>, StoreError> {
+    let params = [int(before.as_millis()), int(i64::from(limit))];
+    Database::of(scope, shard)?.all(OPEN_DELETIONS, &params).await
+}
+
+/// Forgets the hashes of addresses of deletions that were asked for before an instant.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn forget_addresses(scope: &Scope, shard: Shard, before: Timestamp) -> Result<(), StoreError> {
+    Database::of(scope, shard)?.batch(&[(FORGET_ADDRESSES, vec![int(before.as_millis())])]).await.map(drop)
 }
 
 // A webhook of Stripe's knows its customer and nothing of tenants.

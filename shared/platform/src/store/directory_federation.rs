@@ -1,15 +1,18 @@
 //! Statements of sign-ins through other parties that no tenant is known for yet, each with its reason.
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use tollgate_domain::{account::Email, id::Shard, time::Timestamp};
 use wasm_bindgen::JsValue;
 
-use super::database::{Database, Statement, StoreError};
+use super::{
+    database::{Database, Statement, StoreError, bound_shards},
+    directory::credential_of,
+};
 use crate::Scope;
 
 /// Statements of this repository.
 pub const STATEMENTS: &[Statement] =
-    &[ADD_FLOW, DROP_FLOWS, DROP_CODES, TAKE_FLOW, TAKE_CODE, ACCOUNT_BY_SUBJECT, HOLDER, DOMAIN_TENANT];
+    &[ADD_FLOW, DROP_FLOWS, DROP_CODES, TAKE_FLOW, TAKE_CODE, ACCOUNT_BY_SUBJECT, DOMAIN_TENANT];
 
 // Whoever begins a sign-in is nobody yet, so a flow belongs to no tenant: the browser's secret is the key to it.
 const ADD_FLOW: Statement = Statement {
@@ -40,20 +43,12 @@ const TAKE_CODE: Statement = Statement {
           RETURNING tenant_id, user_id, realm, is_new",
 };
 
-// A provider knows a subject and no tenant: the directory on the first shard says whose it is.
+// A provider knows a subject and no tenant; the link is on the tenant's shard.
 const ACCOUNT_BY_SUBJECT: Statement = Statement {
     name: "directory_federation.account_by_subject",
     sql: "SELECT p.tenant_id, p.user_id, u.password_hash, u.email_verified, u.email \
           FROM provider_identities p JOIN users u ON u.tenant_id = p.tenant_id AND u.user_id = p.user_id \
           WHERE p.realm = ?1 AND p.issuer = ?2 AND p.subject = ?3",
-};
-
-// A sign-in knows an address and nothing else, as with a password; here it is also asked whether the address is confirmed.
-const HOLDER: Statement = Statement {
-    name: "directory_federation.holder",
-    sql: "SELECT i.tenant_id, i.user_id, u.password_hash, u.email_verified, u.email \
-          FROM identities i JOIN users u ON u.tenant_id = i.tenant_id AND u.user_id = i.user_id \
-          WHERE i.email = ?1",
 };
 
 // Somebody types an address at the sign-in: whose single sign-on its domain belongs to is asked before a tenant is known.
@@ -151,8 +146,27 @@ pub async fn add_flow(scope: &Scope, flow: &NewFlow<'_>) -> Result<(), StoreErro
         flow.return_to.map_or(JsValue::NULL, text),
         at(flow.expires_at),
     ];
-    let writes = [(DROP_FLOWS, vec![now.clone()]), (DROP_CODES, vec![now]), (ADD_FLOW, row)];
-    Database::of(scope, Shard::FIRST)?.batch(&writes).await.map(drop)
+    let writes = [(DROP_FLOWS, vec![now.clone()]), (DROP_CODES, vec![now.clone()]), (ADD_FLOW, row)];
+    Database::of(scope, Shard::FIRST)?.batch(&writes).await?;
+    for shard in bound_shards(scope.env()).filter(|shard| *shard != Shard::FIRST) {
+        Database::of(scope, shard)?.batch(&[(DROP_CODES, vec![now.clone()])]).await?;
+    }
+    Ok(())
+}
+
+/// The first row that a statement answers, asked on one shard after the other.
+async fn on_any_shard<T: DeserializeOwned>(
+    scope: &Scope,
+    statement: Statement,
+    params: &[JsValue],
+) -> Result<Option<T>, StoreError> {
+    for shard in bound_shards(scope.env()) {
+        let rows: Vec<T> = Database::of(scope, shard)?.all(statement, params).await?;
+        if let Some(row) = rows.into_iter().next() {
+            return Ok(Some(row));
+        }
+    }
+    Ok(None)
 }
 
 /// Takes a flow out: `None` when there is none of that state and browser, or its time is over.
@@ -175,8 +189,7 @@ pub async fn take_code(
     browser_hash: Option<&str>,
 ) -> Result<Option<CodeRow>, StoreError> {
     let params = [text(code_hash), at(scope.now()), browser_hash.map_or(JsValue::NULL, text)];
-    let rows = Database::of(scope, Shard::FIRST)?.all(TAKE_CODE, &params).await?;
-    Ok(rows.into_iter().next())
+    on_any_shard(scope, TAKE_CODE, &params).await
 }
 
 /// Whose account a provider's subject opens.
@@ -190,8 +203,7 @@ pub async fn account_by_subject(
     subject: &str,
 ) -> Result<Option<HolderRow>, StoreError> {
     let params = [text(realm), text(issuer), text(subject)];
-    let rows = Database::of(scope, Shard::FIRST)?.all(ACCOUNT_BY_SUBJECT, &params).await?;
-    Ok(rows.into_iter().next())
+    on_any_shard(scope, ACCOUNT_BY_SUBJECT, &params).await
 }
 
 /// Whose address this is, and whether it is confirmed.
@@ -199,8 +211,7 @@ pub async fn account_by_subject(
 /// # Errors
 /// When the database cannot be read.
 pub async fn holder(scope: &Scope, email: &Email) -> Result<Option<HolderRow>, StoreError> {
-    let rows = Database::of(scope, Shard::FIRST)?.all(HOLDER, &[text(email.as_str())]).await?;
-    Ok(rows.into_iter().next())
+    credential_of(scope, email).await
 }
 
 /// The tenant that has proven that a domain is its own.
@@ -208,6 +219,6 @@ pub async fn holder(scope: &Scope, email: &Email) -> Result<Option<HolderRow>, S
 /// # Errors
 /// When the database cannot be read.
 pub async fn domain_tenant(scope: &Scope, domain: &str) -> Result<Option<String>, StoreError> {
-    let rows: Vec<TenantRow> = Database::of(scope, Shard::FIRST)?.all(DOMAIN_TENANT, &[text(domain)]).await?;
-    Ok(rows.into_iter().next().map(|row| row.tenant_id))
+    let row: Option<TenantRow> = on_any_shard(scope, DOMAIN_TENANT, &[text(domain)]).await?;
+    Ok(row.map(|row| row.tenant_id))
 }

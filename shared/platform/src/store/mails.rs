@@ -3,15 +3,21 @@
 use serde::Deserialize;
 use tollgate_domain::{id::TenantId, time::Timestamp};
 
-use super::database::{Param, Statement, StoreError, TenantDb};
+use super::{
+    database::{Param, Statement, StoreError, TenantDb},
+    deletions::address_hash,
+};
 use crate::{Scope, mail::Mail};
 
 /// Statements of this repository.
 pub const STATEMENTS: &[Statement] = &[ASKED, STANDING, SENT, TRIED, REPLAYED];
 
+// A mail that was on its way when its reader was deleted leaves nothing, and is not sent.
 const ASKED: Statement = Statement {
     name: "mails.asked",
-    sql: "INSERT OR IGNORE INTO mails (tenant_id, event, kind, recipient, created_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    sql: "INSERT OR IGNORE INTO mails (tenant_id, event, kind, recipient, created_at, body) \
+          SELECT ?1, ?2, ?3, ?4, ?5, ?6 FROM tenants t \
+          WHERE t.tenant_id = ?1 AND NOT EXISTS (SELECT 1 FROM deletions d WHERE d.tenant_id = ?1 AND d.address = ?7 AND d.requested_at > ?8)",
 };
 const STANDING: Statement = Statement {
     name: "mails.standing",
@@ -34,6 +40,9 @@ const REPLAYED: Statement = Statement {
           WHERE tenant_id = ?1 AND event = ?2 AND failed_at IS NOT NULL AND sent_at IS NULL AND body IS NOT NULL \
           RETURNING body",
 };
+
+/// How long a mail may be on its way to a reader who is deleted meanwhile.
+const LATE_MS: i64 = 10 * 60 * 1000;
 
 #[derive(Deserialize)]
 struct Standing {
@@ -60,7 +69,16 @@ pub async fn mail_asked(
 ) -> Result<Option<u32>, StoreError> {
     let db = TenantDb::of(scope, mail.tenant)?;
     let event = Param::Text(&mail.event);
-    let asked = [event, Param::Text(&mail.kind), Param::Text(&mail.to), Param::Int(now.as_millis()), body.into()];
+    let address = address_hash(&mail.to);
+    let asked = [
+        event,
+        Param::Text(&mail.kind),
+        Param::Text(&mail.to),
+        Param::Int(now.as_millis()),
+        body.into(),
+        Param::Text(&address),
+        Param::Int(now.as_millis() - LATE_MS),
+    ];
     db.run(ASKED, &asked).await?;
     let row: Option<Standing> = db.first(STANDING, &[event]).await?;
     Ok(row.filter(|row| row.sent_at.is_none() && row.failed_at.is_none()).map(|row| row.attempts))

@@ -12,6 +12,7 @@ pub mod billing;
 mod configs;
 mod data_keys;
 mod database;
+mod deletions;
 pub mod directory;
 pub mod directory_federation;
 pub mod directory_jobs;
@@ -20,15 +21,19 @@ pub mod idempotent_answers;
 mod mail_tokens;
 mod mails;
 pub mod notifications;
+mod passwords;
+pub mod personal;
 pub mod provider_identities;
+mod second_factors;
 mod sessions;
+pub mod single_sign_on;
 mod subscriptions;
 pub mod teams;
 mod usage_export;
 pub mod usage_reports;
 pub mod usage_statements;
 
-pub use accounts::{AccountRow, NewAccount, ProfileRow, profile, register, rename};
+pub use accounts::{AccountRow, NewAccount, ProfileRow, password_hash, profile, register, rename};
 pub use api_keys::{
     ApiKeyRow, add_api_key, api_keys, find_api_key, own_api_key, replace_api_key, revoke_all_api_keys, revoke_api_key,
     session_stands, touch_api_key,
@@ -37,8 +42,17 @@ pub use audit::{AuditFilter, AuditRow, append_audit, audit_after, audit_head, au
 pub use configs::{ConfigRow, config, put_config};
 pub use data_keys::{add_data_key, data_keys};
 pub use database::{Param, Statement, StoreError, TenantDb, shards};
+pub use deletions::{
+    Deletion, NewDeletion, advance_deletion, erase_rows, finish_deletion, follow_deletion, open_deletion,
+    request_deletion,
+};
 pub use mail_tokens::{issue_mail_token, mail_token_holder, reset_password, verify_email};
 pub use mails::{mail_asked, mail_replayed, mail_sent, mail_tried};
+pub use passwords::{PasswordRow, change_password, password, renew_password_hash};
+pub use second_factors::{
+    SecondFactorRow, confirm_second_factor, drop_second_factor, enroll_second_factor, replace_recovery_codes,
+    second_factor, use_second_factor,
+};
 pub use sessions::{
     ListedSession, NewSession, Rotation, SessionRow, end_session, is_new_device, listed_session, open_session,
     recent_sessions, rotate, session, sessions, users_products,
@@ -51,15 +65,20 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     accounts::STATEMENTS,
     api_keys::STATEMENTS,
     audit::STATEMENTS,
+    billing::STATEMENTS,
     data_keys::STATEMENTS,
     configs::STATEMENTS,
-    billing::STATEMENTS,
     idempotent_answers::STATEMENTS,
     mail_tokens::STATEMENTS,
     mails::STATEMENTS,
     notifications::STATEMENTS,
+    passwords::STATEMENTS,
+    second_factors::STATEMENTS,
     provider_identities::STATEMENTS,
+    deletions::STATEMENTS,
+    personal::STATEMENTS,
     sessions::STATEMENTS,
+    single_sign_on::STATEMENTS,
     subscriptions::STATEMENTS,
     teams::STATEMENTS,
     usage_export::STATEMENTS,

@@ -9,7 +9,7 @@ use tollgate_domain::{
 
 use super::{
     database::{Param, Statement, StoreError, TenantDb},
-    teams,
+    second_factors, teams,
 };
 use crate::Scope;
 
@@ -168,6 +168,7 @@ pub async fn take_over(
     let changed = TenantDb::of(scope, tenant)?
         .batch(&[
             (TAKE_OVER, vec![Param::Text(&user), Param::Text(NO_PASSWORD)]),
+            (second_factors::TAKEN_OVER, vec![Param::Text(&user), Param::Text(NO_PASSWORD)]),
             (teams::END_SESSIONS, vec![Param::Text(&user), now]),
             (teams::REVOKED_ALL, vec![now]),
             (DROP_MAILED, user_only()),

@@ -118,12 +118,7 @@ pub async fn claim_domain(scope: &Scope, tenant: TenantId, domain: &str, token: 
 ///
 /// # Errors
 /// `Taken("sign_on_domains.domain")` when another tenant has proven it.
-pub async fn domain_proven(
-    scope: &Scope,
-    tenant: TenantId,
-    domain: &str,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
+pub async fn domain_proven(scope: &Scope, tenant: TenantId, domain: &str, now: Timestamp) -> Result<bool, StoreError> {
     let params = [Param::Text(domain), Param::Int(now.as_millis())];
     Ok(TenantDb::of(scope, tenant)?.run(PROVEN, &params).await? == 1)
 }

@@ -6,15 +6,20 @@
 
 use serde::Deserialize;
 use tollgate_domain::{
-    account::{Email, Role},
+    account::{Email, NO_PASSWORD, Role},
     catalogue::{Plan, Product},
-    id::{InvitationId, SessionId, TenantId, UserId},
+    id::{InvitationId, SessionId, Shard, TenantId, UserId},
     secret_hash::SecretHash,
     team::{Event, Invitation, Member, Team},
     time::Timestamp,
 };
 
-use super::database::{Param, Statement, StoreError, TenantDb};
+use super::{
+    accounts,
+    database::{Param, Statement, StoreError, TenantDb},
+    directory,
+    provider_identities::{self, NewIdentity},
+};
 use crate::Scope;
 
 /// Statements of this repository.
@@ -352,6 +357,67 @@ pub async fn commit(scope: &Scope, before: &StoredTeam, events: &[Event]) -> Res
         });
     }
     TenantDb::of(scope, before.tenant)?.batch(&writes).await.map(drop)
+}
+
+/// Somebody new in a team, whom its single sign-on vouches for.
+#[derive(Debug, Clone, Copy)]
+pub struct Newcomer<'a> {
+    /// The user's id.
+    pub user: UserId,
+    /// The sign-in name.
+    pub email: &'a Email,
+    /// How to address the person.
+    pub name: Option<&'a str>,
+    /// What their tokens are for.
+    pub product: Product,
+    /// What they sign in with.
+    pub identity: NewIdentity<'a>,
+    /// The invitation that is used up with it.
+    pub invitation: Option<InvitationId>,
+}
+
+/// Makes a member without a password: user, sign-in name and identity in one transaction on the first shard. On another the
+/// sign-in name comes first: should the rest fail it names nobody, and the next try takes it back.
+///
+/// # Errors
+/// `Taken` when the team has changed since it was read, or the address or the identity has an account.
+pub async fn add_member(scope: &Scope, before: &StoredTeam, newcomer: &Newcomer<'_>) -> Result<(), StoreError> {
+    let now = Param::Int(scope.now().as_millis());
+    let (user, id) = (newcomer.user.to_string(), newcomer.identity.id.to_string());
+    let invitation = newcomer.invitation.map(|id| id.to_string());
+    let email = Param::Text(newcomer.email.as_str());
+    let mut writes = vec![
+        (CHANGED, vec![Param::Int(next(before)), now]),
+        (
+            accounts::ADD_USER,
+            vec![
+                Param::Text(&user),
+                email,
+                newcomer.name.into(),
+                Param::Text(NO_PASSWORD),
+                Param::Text(Role::Member.as_str()),
+                Param::Text(newcomer.product.as_str()),
+                now,
+                Param::Int(1),
+            ],
+        ),
+        (provider_identities::ADD, provider_identities::values(&newcomer.identity, &id, &user)),
+    ];
+    if let Some(invitation) = &invitation {
+        writes.push((ACCEPTED, vec![Param::Text(invitation), Param::Text(&user)]));
+    }
+    let db = TenantDb::of(scope, before.tenant)?;
+    if before.tenant.shard() == Shard::FIRST {
+        writes.push((accounts::ADD_IDENTITY, vec![email, Param::Text(&user)]));
+        return db.batch(&writes).await.map(drop);
+    }
+    directory::claim_identity(scope, before.tenant, newcomer.user, newcomer.email).await?;
+    let added = db.batch(&writes).await.map(drop);
+    if added.is_err() {
+        // What stays is taken back by the next try.
+        let _ = directory::remove_identity(scope, newcomer.email, newcomer.user).await;
+    }
+    added
 }
 
 /// The version after the one that was read.

@@ -1,7 +1,7 @@
 //! Writing the analytics copy: a batch of a ledger's rows, as one transaction.
 
 use serde::Serialize;
-use tollgate_domain::meter::UsageDetail;
+use tollgate_domain::{deletion, meter::UsageDetail};
 
 use super::{
     api_keys::TOUCH_EXPORTED,
@@ -15,7 +15,7 @@ use crate::{
 /// Statements of this repository.
 pub const STATEMENTS: &[Statement] = &[ADD_EVENTS, SUPERSEDE, MARK_HOURS, MARK_SUPERSEDED_HOURS, ADD_MARKS];
 
-// One statement for all rows of a batch: they come as one JSON array.
+// One statement for all rows of a batch: they come as one JSON array. What comes late of a user who is deleted is dropped.
 const ADD_EVENTS: Statement = Statement {
     name: "usage_export.add_events",
     sql: "INSERT OR IGNORE INTO usage_events (tenant_id, user_id, product, seq, at, reservation_id, requests, tokens, emails, \
@@ -25,7 +25,8 @@ const ADD_EVENTS: Statement = Statement {
             e.value ->> 'function', e.value ->> 'provider', e.value ->> 'model', \
             e.value ->> 'prompt_tokens', e.value ->> 'completion_tokens', e.value ->> 'estimated', \
             e.value ->> 'cost_microusd', e.value ->> 'request_id', e.value ->> 'outcome', e.value ->> 'api_key_id' \
-          FROM json_each(?4) e",
+          FROM json_each(?4) e \
+          WHERE NOT EXISTS (SELECT 1 FROM deletions d WHERE d.tenant_id = ?1 AND d.subject = ?5 AND d.state IN ('erased', 'proven'))",
 };
 const SUPERSEDE: Statement = Statement {
     name: "usage_export.supersede",
@@ -49,7 +50,8 @@ const ADD_MARKS: Statement = Statement {
     name: "usage_export.add_marks",
     sql: "INSERT OR IGNORE INTO quota_marks (tenant_id, owner, seq, at, user_id, product, meter, percent, used, quota) \
           SELECT ?1, ?2, e.value ->> 'seq', e.value ->> 'at', ?3, ?4, e.value ->> 'meter', e.value ->> 'percent', \
-            e.value ->> 'used', e.value ->> 'limit' FROM json_each(?5) e",
+            e.value ->> 'used', e.value ->> 'limit' FROM json_each(?5) e \
+          WHERE NOT EXISTS (SELECT 1 FROM deletions d WHERE d.tenant_id = ?1 AND d.subject = ?6 AND d.state IN ('erased', 'proven'))",
 };
 
 /// A row as the statements read it.
@@ -110,10 +112,11 @@ pub async fn write_export(scope: &Scope, batch: &ExportBatch) -> Result<(), Stor
     let marks = json(serde_json::to_string(&batch.marks))?;
     let user = batch.owner.user.map(|user| user.to_string());
     let owner = batch.owner.object_name();
+    let subject = batch.owner.user.map(|user| deletion::subject(user).to_string()).unwrap_or_default();
     let product = Param::Text(batch.owner.product.as_str());
     let mut statements = Vec::new();
     if let (Some(user), false) = (&user, batch.usage.is_empty()) {
-        statements.push((ADD_EVENTS, vec![Param::Text(user), product, Param::Text(&events)]));
+        statements.push((ADD_EVENTS, vec![Param::Text(user), product, Param::Text(&events), Param::Text(&subject)]));
         statements.push((MARK_HOURS, vec![Param::Text(&events)]));
         let with_key = batch.usage.iter().filter(|row| row.detail.api_key.is_some());
         if let Some(last) = with_key.map(|row| row.at.as_millis()).max() {
@@ -126,7 +129,8 @@ pub async fn write_export(scope: &Scope, batch: &ExportBatch) -> Result<(), Stor
     }
     if !batch.marks.is_empty() {
         let user = user.as_deref().map_or(Param::Null, Param::Text);
-        statements.push((ADD_MARKS, vec![Param::Text(&owner), user, product, Param::Text(&marks)]));
+        statements
+            .push((ADD_MARKS, vec![Param::Text(&owner), user, product, Param::Text(&marks), Param::Text(&subject)]));
     }
     db.batch(&statements).await.map(drop)
 }

@@ -5,11 +5,14 @@ use tollgate_domain::{
     sign_in_guard::{AccountGuard, AddressGuard, Attempt, Backoff, Decision, Policy},
     time::Timestamp,
 };
-use tollgate_platform::{clock, log, settings::Settings};
+use tollgate_platform::{
+    clock,
+    guard::{GuardReply, GuardRequest},
+    log,
+    settings::Settings,
+};
 use wasm_bindgen::prelude::*;
 use worker::{DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object};
-
-use super::wire::{GuardReply, GuardRequest};
 
 /// How long after the latest attempt it is looked at whether everything is forgotten.
 const LOOK_AFTER_MS: i64 = 6 * 60 * 60 * 1000;

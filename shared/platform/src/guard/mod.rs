@@ -1,26 +1,25 @@
-//! Guessing, made slow. The rules are in `shared/domain/src/sign_in_guard`; `SignInGuard` keeps their counters.
+//! Guessing, made slow. The rules are in `shared/domain/src/sign_in_guard`; `SignInGuard`, a Durable Object in `auth`, keeps
+//! their counters.
 //!
 //! An account's object is named by the hash of its address, whether there is such an account or not: both take the same calls.
 //! An address's object is named by the address itself.
 
-#[expect(missing_docs, reason = "the macro writes methods without docs")]
-mod sign_in_guard_do;
 mod wire;
 
 use std::net::IpAddr;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use tollgate_domain::{account::Email, secret_hash::SecretHash, sign_in_guard::Device};
-use tollgate_platform::{
+
+pub use wire::{GuardReply, GuardRequest};
+
+use crate::{
     Code, Problem, Scope,
     http::{Reply, cookie},
     log,
     meter::call_for,
     random,
 };
-
-pub use sign_in_guard_do::SignInGuard;
-use wire::{GuardReply, GuardRequest};
 
 /// The cookie that tells a device from a stranger's. It opens nothing: it says whose counter an attempt counts on.
 const COOKIE: &str = "tollgate_device";
@@ -32,6 +31,7 @@ const COOKIE_SECONDS: u32 = 400 * 86_400;
 const MAILS: GuardRequest = GuardRequest::Counted { free: 10, forget_one_ms: 10 * 60 * 1000 };
 
 /// One account and one address that tries.
+#[derive(Debug)]
 pub struct Guard {
     account: String,
     address: Option<String>,
@@ -54,6 +54,9 @@ impl Guard {
     }
 
     /// Whether a secret is to be looked at; it counts as a failure until [`Guard::succeeded`] says otherwise.
+    ///
+    /// # Errors
+    /// 429 with the time to wait; 503 when a counter cannot be reached.
     pub async fn admit(&mut self, scope: &Scope) -> Result<(), Problem> {
         let account = format!("account/{}", self.account);
         if let Some(device) = self.brought.map(device_of) {
@@ -71,6 +74,9 @@ impl Guard {
     }
 
     /// The same where no account is known yet: counted on the address alone.
+    ///
+    /// # Errors
+    /// As [`Guard::admit`].
     pub async fn admit_address(&mut self, scope: &Scope) -> Result<(), Problem> {
         if let Some(address) = &self.address {
             admitted(call(scope, &format!("address/{address}"), GuardRequest::Address).await?)?;
@@ -80,6 +86,9 @@ impl Guard {
     }
 
     /// Whether a mail is to be sent to this account.
+    ///
+    /// # Errors
+    /// As [`Guard::admit`].
     pub async fn admit_mail(&self, scope: &Scope) -> Result<(), Problem> {
         if let Some(address) = &self.address {
             admitted(call(scope, &format!("mails-from/{address}"), MAILS).await?)?;
@@ -99,6 +108,9 @@ impl Guard {
     }
 
     /// The attempt was a success: the device is known from now on. Answers the cookie that tells it, where it is new.
+    ///
+    /// # Errors
+    /// `internal` when there is no randomness.
     pub async fn succeeded(&mut self, scope: &Scope, reply: Reply) -> Result<Reply, Problem> {
         self.give_back(scope);
         let secret = match self.brought {

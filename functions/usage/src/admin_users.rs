@@ -8,22 +8,16 @@ use tollgate_api::{
     team::UserUsageOut,
     usage::{PageOut, TotalsOut},
 };
-use tollgate_domain::{
-    id::UserId,
-    time::{DAY_MS, Period, Timestamp},
-};
+use tollgate_domain::id::UserId;
 use tollgate_platform::{
-    Code, Problem, Scope,
+    Problem, Scope,
     http::{Page, Query, Reply},
     identity::{AdminWith, needs::TeamRead},
-    store::usage_reports::{self, GroupBy, HOUR_MS, SummaryRow, UsageScope},
+    store::usage_reports::{self, GroupBy, SummaryRow, UsageScope},
     team,
 };
 
-use crate::{instants, invites::with_seats, members::shown};
-
-/// The longest span, in days.
-const MAX_DAYS: i64 = 400;
+use crate::span;
 
 /// Which span.
 #[derive(Debug, Deserialize)]
@@ -53,9 +47,9 @@ pub async fn users(
 ) -> Result<Reply, Problem> {
     let limit = page.limit()? as usize;
     let after: Option<UserId> = page.after()?;
-    let span = span(&asked, scope.now())?;
+    let span = span::parse(asked.from.as_deref(), asked.to.as_deref(), scope.now())?;
     let stored = team::load(&scope, admin.tenant).await?;
-    with_seats(&scope, &stored)?;
+    team::require_seats(&scope, &stored)?;
     let product = stored.product.unwrap_or(admin.product);
     let of = UsageScope { tenant: admin.tenant, user: None, product };
     let rows = usage_reports::summary(&scope, of, span, GroupBy::User).await?;
@@ -65,27 +59,12 @@ pub async fn users(
         .by_ref()
         .take(limit)
         .map(|person| UserUsageOut {
-            member: shown(person),
+            member: team::member(person),
             usage: used.get(person.user.to_string().as_str()).map(|row| totals(row)).unwrap_or_default(),
         })
         .collect();
     let next_cursor = data.last().filter(|_| later.next().is_some()).map(|last| last.member.id.to_string());
     Ok(Reply::json(StatusCode::OK, &PageOut::<UserUsageOut> { data, next_cursor }))
-}
-
-fn span(asked: &Asked, now: Timestamp) -> Result<Period, Problem> {
-    let (from, to) = instants::span(asked.from.as_deref(), asked.to.as_deref())?;
-    let to = if asked.to.is_some() { to } else { now.plus_millis(1) };
-    let end = to.as_millis().saturating_add(HOUR_MS - 1).div_euclid(HOUR_MS) * HOUR_MS;
-    let from = if asked.from.is_some() { from.as_millis() } else { end - 30 * DAY_MS };
-    let start = from.div_euclid(HOUR_MS) * HOUR_MS;
-    if start >= end || end - start > MAX_DAYS * DAY_MS {
-        return Err(Problem::new(
-            Code::BadRequest,
-            format!("from must be before to, and they may be {MAX_DAYS} days apart at most."),
-        ));
-    }
-    Ok(Period { start: Timestamp::from_millis(start), end: Timestamp::from_millis(end) })
 }
 
 fn totals(row: &SummaryRow) -> TotalsOut {

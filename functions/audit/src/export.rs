@@ -14,7 +14,7 @@ use tollgate_platform::{
     store::{self, AuditFilter},
 };
 
-use crate::{audit::entry, instants};
+use crate::{entries::entry, span::span};
 
 /// Rows read at a time: what the stream holds in memory.
 const ROWS_AT_ONCE: u32 = 500;
@@ -104,7 +104,7 @@ impl Export for Rows {
 #[worker::send]
 pub async fn export_audit(scope: Scope, admin: AdminOf, Query(asked): Query<Asked>) -> Result<Reply, Problem> {
     let format = Format::parse(asked.format.as_deref())?;
-    let (from, to) = instants::span(asked.from.as_deref(), asked.to.as_deref())?;
+    let (from, to) = span(asked.from.as_deref(), asked.to.as_deref())?;
     let tenant = admin.tenant;
     let done =
         audit::entry(&scope, actor(&admin), Action::AuditExport, "tenant", Some(tenant.to_string()), Outcome::Success);

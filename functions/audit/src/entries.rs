@@ -12,7 +12,7 @@ use tollgate_platform::{
     store::{self, AuditFilter, AuditRow},
 };
 
-use crate::instants;
+use crate::span::span;
 
 /// Which entries, and how to page.
 #[derive(Debug, Deserialize)]
@@ -45,7 +45,7 @@ pub struct Asked {
 #[worker::send]
 pub async fn audit(scope: Scope, admin: AdminOf, Query(asked): Query<Asked>) -> Result<Reply, Problem> {
     let limit = limit(asked.limit)?;
-    let (from, to) = instants::span(asked.from.as_deref(), asked.to.as_deref())?;
+    let (from, to) = span(asked.from.as_deref(), asked.to.as_deref())?;
     let before = cursor(asked.cursor.as_deref())?.map_or(u64::from(u32::MAX), |NumberCursor(seq)| u64::from(seq));
     let (action, actor) = (asked.action.as_deref(), asked.actor.as_deref());
     let filter = AuditFilter { before, from, to, action, actor, limit: limit + 1 };

@@ -5,12 +5,15 @@
 //! own site. Over https its name begins with `__Host-`: no other host of the domain can set it.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
+use tollgate_api::Problem;
 use tollgate_domain::{federation::FLOW_MS, secret_hash::SecretHash};
-use tollgate_platform::{Problem, Scope, http::Reply, random};
+
+use crate::{Scope, http::Reply, random};
 
 const NAME: &str = "tollgate_flow";
 
 /// A browser, as its cookie tells it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Browser([u8; 32]);
 
 impl Browser {
@@ -20,6 +23,9 @@ impl Browser {
     }
 
     /// The same, or a new one.
+    ///
+    /// # Errors
+    /// `internal` without randomness.
     pub fn of_or_new(scope: &Scope) -> Result<Self, Problem> {
         match Self::of(scope) {
             Some(browser) => Ok(browser),
@@ -38,6 +44,12 @@ impl Browser {
         let (name, value) = (name(scope), Base64UrlUnpadded::encode_string(&self.0));
         let attributes = format!("Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}", FLOW_MS / 1000);
         reply.with("set-cookie", &format!("{name}={value}; {attributes}"))
+    }
+}
+
+impl core::fmt::Debug for Browser {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Browser").finish_non_exhaustive()
     }
 }
 

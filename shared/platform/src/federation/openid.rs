@@ -4,17 +4,18 @@ use std::{cell::RefCell, rc::Rc};
 
 use base64ct::{Base64, Encoding};
 use serde::Deserialize;
+use tollgate_api::Problem;
 use tollgate_domain::federation::{
     Callback, Claims, Expected, Flow, IdToken, Issuer, KeySet, RefusedKey, id_token, is_sound_endpoint,
 };
-use tollgate_platform::{
-    Problem, Scope,
+
+use super::{Asking, Identified, Provider, reach, refused};
+use crate::{
+    Scope,
     exchange::{Question, ask, encoded},
     signature,
     store::directory_federation::FlowRow,
 };
-
-use crate::provider::{Identified, Provider, reach, refused};
 
 /// How long documents of a provider are kept in an isolate: an hour.
 const KEPT_MS: i64 = 60 * 60 * 1000;
@@ -26,8 +27,7 @@ const REMEMBERED: usize = 64;
 #[derive(Debug, Deserialize)]
 pub struct Discovered {
     issuer: String,
-    /// Where browsers are sent.
-    pub authorization_endpoint: String,
+    authorization_endpoint: String,
     token_endpoint: String,
     jwks_uri: String,
     userinfo_endpoint: Option<String>,
@@ -61,10 +61,24 @@ fn keep<T>(documents: &Kept<T>, url: &str, now: i64, document: T) -> Rc<T> {
     document
 }
 
+/// Where browsers are sent.
+///
+/// # Errors
+/// 503 when the discovery document cannot be had, or is not sound.
+pub async fn asking(scope: &Scope, provider: &Provider, issuer: &Issuer) -> Result<Asking, Problem> {
+    let discovered = discover(scope, provider, issuer).await?;
+    Ok(Asking { endpoint: discovered.authorization_endpoint.clone(), wanted: "openid email profile" })
+}
+
 /// The provider's discovery document.
+///
+/// # Errors
+/// 503 when it cannot be had, or is not sound.
 pub async fn discover(scope: &Scope, provider: &Provider, issuer: &Issuer) -> Result<Rc<Discovered>, Problem> {
     let (url, now) = (issuer.discovery_url(), scope.now().as_millis());
-    if let Some(document) = DOCUMENTS.with(|documents| kept(documents, &url, now)) {
+    let known = DOCUMENTS.with(|documents| kept(documents, &url, now));
+    // Two issuers that differ in a slash have one document: it is good for one of them.
+    if let Some(document) = known.filter(|document| document.issuer == issuer.as_str()) {
         return Ok(document);
     }
     let document: Discovered = fetched(scope, provider, &url, &[]).await?;
@@ -112,6 +126,9 @@ struct TokenAnswer {
 }
 
 /// Who came back: the code is exchanged, and the ID token believed if everything fits.
+///
+/// # Errors
+/// 401 for what is not sound, 503 when the provider cannot be reached.
 pub async fn person(
     scope: &Scope,
     provider: &Provider,

@@ -1,10 +1,10 @@
 //! Passwords: argon2id.
 
+use crate::{Problem, log, random};
 use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString},
 };
-use tollgate_platform::{Problem, log, random};
 
 /// 19 MiB, two passes, one lane: OWASP's recommendation for argon2id, about 45 ms here.
 /// <https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html>
@@ -21,6 +21,9 @@ fn argon2id() -> Result<Argon2<'static>, Problem> {
 }
 
 /// A PHC string for a new password.
+///
+/// # Errors
+/// `internal` when there is no randomness.
 pub fn hash(password: &str) -> Result<String, Problem> {
     let salt = SaltString::encode_b64(&random::bytes::<16>()?).map_err(|_| Problem::internal())?;
     let hashed = argon2id()?.hash_password(password.as_bytes(), &salt).map_err(|error| {
@@ -30,7 +33,10 @@ pub fn hash(password: &str) -> Result<String, Problem> {
     Ok(hashed.to_string())
 }
 
-/// Whether the password is the one behind the PHC string.
+/// Whether the password is the one behind the PHC string, whatever parameters that has.
+///
+/// # Errors
+/// `internal` when what is stored is no PHC string.
 pub fn verify(password: &str, stored: &str) -> Result<bool, Problem> {
     let Ok(stored) = PasswordHash::new(stored) else {
         log::error("password", "a stored hash is no PHC string", None);
@@ -39,7 +45,21 @@ pub fn verify(password: &str, stored: &str) -> Result<bool, Problem> {
     Ok(argon2id()?.verify_password(password.as_bytes(), &stored).is_ok())
 }
 
+/// Whether a PHC string is weaker than a new one would be: another algorithm, another version, less memory or fewer passes.
+pub fn is_outdated(stored: &str) -> bool {
+    let Ok(stored) = PasswordHash::new(stored) else { return false };
+    let Ok(params) = Params::try_from(&stored) else { return true };
+    stored.algorithm != Algorithm::Argon2id.ident()
+        || stored.version != Some(Version::V0x13.into())
+        || params.m_cost() < MEMORY_KIB
+        || params.t_cost() < PASSES
+        || stored.hash.is_none_or(|hash| hash.len() < Params::DEFAULT_OUTPUT_LEN)
+}
+
 /// Takes as long as [`verify`], for an account that is not there: the time of an answer must not tell.
+///
+/// # Errors
+/// None that depends on the password.
 pub fn verify_nobody(password: &str) -> Result<(), Problem> {
     verify(password, NOBODY).map(drop)
 }
@@ -64,6 +84,29 @@ mod tests {
         assert_eq!(verify("a long and private sentence", &stored), Ok(true));
         assert_eq!(verify("a long and private sentencf", &stored), Ok(false));
         assert_ne!(stored, hash_with("a long and private sentence", b"fedcba9876543210"));
+    }
+
+    #[test]
+    fn an_older_hash_is_verified_with_its_own_parameters_and_is_outdated() {
+        let salt = SaltString::encode_b64(b"0123456789abcdef").unwrap();
+        let hashed = |algorithm, version, memory, passes| {
+            let params = Params::new(memory, passes, 1, None).unwrap();
+            Argon2::new(algorithm, version, params).hash_password(b"a password", &salt).unwrap().to_string()
+        };
+        let (id, now) = (Algorithm::Argon2id, Version::V0x13);
+        for (stored, outdated) in [
+            (hashed(id, now, MEMORY_KIB, PASSES), false),
+            (hashed(id, now, MEMORY_KIB * 2, PASSES), false),
+            (hashed(id, now, 4_096, PASSES), true),
+            (hashed(id, now, MEMORY_KIB, 1), true),
+            (hashed(Algorithm::Argon2i, now, MEMORY_KIB, PASSES), true),
+            (hashed(id, Version::V0x10, MEMORY_KIB, PASSES), true),
+        ] {
+            assert_eq!(verify("a password", &stored), Ok(true), "{stored}");
+            assert_eq!(verify("another", &stored), Ok(false), "{stored}");
+            assert_eq!(is_outdated(&stored), outdated, "{stored}");
+        }
+        assert!(!is_outdated("!"), "no password at all is none to make anew");
     }
 
     #[test]

@@ -2,14 +2,16 @@
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use http::StatusCode;
-use tollgate_api::account::SignedInOut;
+use tollgate_api::{Problem, account::SignedInOut};
 use tollgate_domain::{
     federation::{SIGN_IN_CODE_MS, return_to},
     id::{TenantId, UserId},
     secret_hash::SecretHash,
 };
-use tollgate_platform::{
-    Problem, Scope,
+
+use super::{Admitted, Browser, refused};
+use crate::{
+    Scope,
     exchange::form,
     http::Reply,
     random, sign_in,
@@ -19,10 +21,11 @@ use tollgate_platform::{
     },
 };
 
-use crate::{account::Admitted, browser::Browser, provider::refused};
-
 /// The answer to a callback.
-pub async fn answer(scope: &Scope, flow: &FlowRow, outcome: Result<Admitted, Problem>) -> Result<Reply, Problem> {
+///
+/// # Errors
+/// Those of the outcome, and 503.
+pub async fn finish(scope: &Scope, flow: &FlowRow, outcome: Result<Admitted, Problem>) -> Result<Reply, Problem> {
     let Some(back) = flow.return_to.as_deref() else {
         let admitted = outcome?;
         let status = if admitted.is_new { StatusCode::CREATED } else { StatusCode::OK };
@@ -44,6 +47,9 @@ pub async fn answer(scope: &Scope, flow: &FlowRow, outcome: Result<Admitted, Pro
 }
 
 /// Opens the session and gets its tokens.
+///
+/// # Errors
+/// 401 when the password was set anew in the meantime, 503.
 pub async fn tokens(
     scope: &Scope,
     tenant: TenantId,

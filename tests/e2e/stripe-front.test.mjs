@@ -1,0 +1,74 @@
+// The front of the test server, asked by Stripe's official SDK: what the platform's tests stand on.
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { API_VERSION, startStripe } from '../harness/stripe-front.mjs';
+
+const stripe = await startStripe();
+const { sdk } = stripe;
+let customer;
+const prices = {};
+before(async () => {
+  customer = await sdk.customers.create({ email: 'ada@example.com', metadata: { tollgate_tenant: 'ten_1' } });
+  for (const [name, unit_amount] of [['pro', 1000], ['teams', 4900], ['seat', 1200]]) {
+    const product = await sdk.products.create({ name });
+    prices[name] = await sdk.prices.create({ product: product.id, currency: 'usd', unit_amount, recurring: { interval: 'month' }, lookup_key: `key_${name}`, metadata: { tollgate_price: `key_${name}` } });
+  }
+});
+const checkout = (options) => sdk.checkout.sessions.create({ mode: 'subscription', customer: customer.id, success_url: 'https://x.test/', line_items: [{ price: prices.teams.id, quantity: 1 }, { price: prices.seat.id, quantity: 3 }], subscription_data: { metadata: { a: 'b' } } }, options);
+
+test('prices are found by their lookup keys, and a key is taken once', async () => {
+  const { data } = await sdk.prices.list({ lookup_keys: ['key_pro', 'key_seat'], active: true });
+  assert.deepEqual(data.map(({ lookup_key, unit_amount }) => [lookup_key, unit_amount]), [['key_pro', 1000], ['key_seat', 1200]]);
+  await assert.rejects(sdk.prices.create({ product: prices.pro.product, currency: 'usd', unit_amount: 1, recurring: { interval: 'month' }, lookup_key: 'key_pro' }), { code: 'resource_already_exists' });
+});
+
+test('a checkout is opened, paid, and is a subscription of two items then', async () => {
+  const session = await checkout();
+  assert.equal(session.status, 'open');
+  const id = await stripe.pay(session.url);
+  assert.equal((await sdk.checkout.sessions.retrieve(session.id)).subscription, id);
+  const held = await sdk.subscriptions.retrieve(id, { expand: ['latest_invoice'] });
+  assert.equal(held.status, 'active');
+  assert.deepEqual(held.items.data.map(({ price, quantity }) => [price.lookup_key, quantity]), [['key_teams', 1], ['key_seat', 3]]);
+  assert.ok(held.items.data[0].current_period_end > held.items.data[0].current_period_start);
+  assert.deepEqual([held.latest_invoice.status, held.latest_invoice.total], ['paid', 4900 + 3 * 1200]);
+  assert.equal(held.metadata.a, 'b');
+  const updated = await sdk.subscriptions.update(id, { items: [{ id: held.items.data[0].id, price: prices.pro.id }, { id: held.items.data[1].id, deleted: true }], proration_behavior: 'always_invoice', payment_behavior: 'error_if_incomplete' });
+  assert.deepEqual(updated.items.data.map(({ price }) => price.lookup_key), ['key_pro']);
+  await stripe.decline(customer.id);
+  await assert.rejects(sdk.subscriptions.update(id, { items: [{ id: updated.items.data[0].id, price: prices.teams.id }], proration_behavior: 'always_invoice', payment_behavior: 'error_if_incomplete' }), { type: 'StripeCardError' });
+  assert.equal((await sdk.subscriptions.retrieve(id)).items.data[0].price.lookup_key, 'key_pro', 'nothing has changed');
+  await stripe.accept(customer.id);
+  const invoice = await stripe.failPayment(id);
+  assert.equal((await sdk.subscriptions.retrieve(id)).status, 'past_due');
+  await stripe.recover(id, invoice);
+  assert.equal((await sdk.subscriptions.retrieve(id)).status, 'active');
+  const schedule = await sdk.subscriptionSchedules.create({ from_subscription: id });
+  assert.equal((await sdk.subscriptions.retrieve(id)).schedule, schedule.id);
+  await assert.rejects(sdk.subscriptions.update(id, { cancel_at_period_end: true }), /managed by the subscription schedule/);
+  await sdk.subscriptionSchedules.release(schedule.id);
+  await sdk.subscriptions.update(id, { cancel_at_period_end: true });
+  await stripe.endPeriod(id);
+  assert.equal((await sdk.subscriptions.retrieve(id)).status, 'canceled');
+  const { data } = await sdk.subscriptions.list({ customer: customer.id, status: 'all' });
+  assert.deepEqual(data.map((one) => one.id), [id]);
+});
+
+test('the same idempotency key is the same answer, and a conflict while it runs', async () => {
+  const options = { idempotencyKey: 'key-1' };
+  const [one, two] = await Promise.all([checkout(options), checkout(options)]);
+  assert.equal(one.id, two.id, 'the SDK tries the conflict again');
+  await assert.rejects(sdk.checkout.sessions.create({ mode: 'subscription', customer: customer.id, success_url: 'https://y.test/', line_items: [{ price: prices.pro.id }] }, options), { type: 'StripeIdempotencyError' });
+});
+
+test('events are signed as the SDK wants them', () => {
+  const event = stripe.emit('customer.subscription.updated', { id: 'sub_1' });
+  const body = JSON.stringify(event);
+  const signature = stripe.sign(body)['stripe-signature'];
+  assert.equal(sdk.webhooks.constructEvent(body, signature, stripe.secret).id, event.id);
+  assert.throws(() => sdk.webhooks.constructEvent(`${body} `, signature, stripe.secret));
+});
+
+test('the SDK speaks the version that the platform asks for', () => {
+  assert.equal(stripe.requests.find(({ path }) => path === '/v1/prices').version, API_VERSION);
+});

@@ -1,0 +1,472 @@
+// Stripe, for tests: the stateful `localstripe` as a real process, and in front of it what it lacks.
+//
+//   const stripe = await startStripe();
+//   const platform = await withPlatform({ env: stripe.env });
+//
+// localstripe has customers, cards, charges, invoices, and subscriptions of one old-style plan. The front adds prices with
+// lookup keys, several items, Checkout Sessions, portal sessions, schedules and idempotency keys, shows subscriptions in the
+// new shape (or the old), and passes the rest on. What somebody does at Stripe's own pages are its functions: `pay`,
+// `failPayment`, `cancelInPortal`. Its events are signed by the official SDK.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import Stripe from 'stripe';
+import { installPython } from '../../tools/lib/python.mjs';
+import { pushCatalogue } from '../../tools/catalogue-push.mjs';
+import { freePort } from './platform.mjs';
+
+const VERSION = '1.15.0';
+/** What localstripe 1.15.0 was tried with. */
+const PINNED = ['aiohttp==3.14.5', 'python-dateutil==4.0.0'];
+const KEY = 'sk_test_0123456789abcdefghij';
+const SECRET = 'whsec_test_0123456789abcdef';
+const GOOD_CARD = '4242424242424242';
+const BAD_CARD = '4000000000000341'; // is attached, and declined when it is charged
+
+export const API_VERSION = '2026-10-28.endive';
+
+/** Starts both; they end with the test file. */
+export async function startStripe() {
+  const { backend, stopBackend } = await startBackend();
+  const state = { prices: new Map(), sessions: new Map(), schedules: new Map(), overlays: new Map(), keys: new Map(), shape: 'new', requests: [], faults: [], portals: 0 };
+  const events = [];
+  const server = createServer((request, response) => {
+    answer(state, backend, request).then(
+      ({ status, body, headers = {} }) => {
+        if (status === 0) return response.socket?.resetAndDestroy();
+        const text = typeof body === 'string' ? body : JSON.stringify(body);
+        response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(text);
+      },
+      (error) => response.writeHead(500, { 'content-type': 'application/json' }).end(JSON.stringify({ error: { message: String(error.stack) } })),
+    );
+  });
+  server.keepAliveTimeout = 30_000;
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${server.address().port}`;
+  const { port } = server.address();
+  const sdk = new Stripe(KEY, { host: '127.0.0.1', port, protocol: 'http', maxNetworkRetries: 2 });
+  const stop = async () => {
+    server.closeAllConnections();
+    await new Promise((done) => server.close(done));
+    await stopBackend();
+  };
+  if (process.env.NODE_TEST_CONTEXT) after(stop);
+
+  const emit = (type, object) => {
+    const event = { id: `evt_${randomUUID().replaceAll('-', '')}`, object: 'event', api_version: API_VERSION, created: Math.floor(Date.now() / 1000), livemode: false, type, data: { object }, request: { id: null, idempotency_key: null }, pending_webhooks: 1 };
+    events.push(event);
+    return event;
+  };
+  const changed = async (id, kind = 'updated') => emit(`customer.subscription.${kind}`, await subscription(state, backend, id, {}));
+  const local = (method, path, form) => must(backend(method, path, form));
+  const withCard = async (customer, number) => {
+    const card = await local('POST', '/v1/payment_methods', { type: 'card', 'card[number]': number, 'card[exp_month]': '12', 'card[exp_year]': '2034', 'card[cvc]': '123' });
+    await local('POST', `/v1/payment_methods/${card.id}/attach`, { customer });
+    await local('POST', `/v1/customers/${customer}`, { 'invoice_settings[default_payment_method]': card.id });
+  };
+
+  return {
+    url,
+    sdk,
+    secret: SECRET,
+    env: { STRIPE_SECRET_KEY: KEY, STRIPE_API_BASE: url, STRIPE_WEBHOOK_SECRET: SECRET },
+    /** Every request that arrived: `{method, path, key, version, body}`. */
+    requests: state.requests,
+    /** What happened and Stripe would tell, oldest first. */
+    events,
+    stop,
+    /** Puts the catalogue of a platform into the account, as `npm run catalogue:push` does. */
+    async pushCatalogue(platform) {
+      return pushCatalogue(await cataloguePrices(platform), { key: KEY, base: url });
+    },
+    /** Subscriptions are shown as before 2025-03-31 (`old`) or since (`new`). */
+    shape: (shape) => (state.shape = shape),
+    /** The next requests whose path fits end so: a status, or 0 for a connection that is cut. */
+    fail: (pattern, ...outcomes) => outcomes.forEach((outcome) => state.faults.push({ pattern, outcome })),
+    /** The headers of a delivery of `body`. */
+    sign(body, { secret = SECRET, timestamp = Math.floor(Date.now() / 1000) } = {}) {
+      return { 'content-type': 'application/json; charset=utf-8', 'stripe-signature': sdk.webhooks.generateTestHeaderString({ payload: body, secret, timestamp }) };
+    },
+    /** Delivers an event to a platform; answers its answer. */
+    async deliver(platform, event, options) {
+      const body = JSON.stringify(event);
+      const answer = await fetch(`${platform.url}/webhooks/stripe`, { method: 'POST', headers: this.sign(body, options), body, signal: AbortSignal.timeout(30_000) });
+      return { status: answer.status, data: await answer.json().catch(() => undefined) };
+    },
+    /** Delivers what was not delivered yet, in order. */
+    async deliverAll(platform) {
+      for (const event of events.filter((event) => !event.delivered)) {
+        Object.defineProperty(event, 'delivered', { value: true }); // not part of the JSON
+        const { status } = await this.deliver(platform, event);
+        assert.equal(status, 200, event.type);
+      }
+    },
+    /** Somebody pays at the checkout page; answers the subscription's id. */
+    async pay(checkoutUrl) {
+      const session = state.sessions.get(new URL(checkoutUrl).pathname.split('/').at(-1));
+      assert.equal(session?.status, 'open', 'the checkout can be paid');
+      session.status = 'complete';
+      await withCard(session.customer, GOOD_CARD);
+      const id = await begin(state, local, session.customer, session.lines, session.subscription_metadata);
+      Object.assign(session, { subscription: id, payment_status: 'paid', url: null });
+      await changed(id, 'created');
+      emit('checkout.session.completed', shownSession(session));
+      emit('invoice.paid', { object: 'invoice', customer: session.customer, parent: { type: 'subscription_details', subscription_details: { subscription: id } } });
+      return id;
+    },
+    /** A subscription as Stripe answers it now. */
+    subscription: (id) => subscription(state, backend, id, {}),
+    /** The renewal is charged to a card that is declined. */
+    async failPayment(id) {
+      const { customer } = await subscription(state, backend, id, {});
+      await withCard(customer, BAD_CARD);
+      await local('POST', '/v1/invoiceitems', { customer, amount: '1000', currency: 'usd' });
+      const invoice = await local('POST', '/v1/invoices', { customer, subscription: id });
+      await backend('POST', `/v1/invoices/${invoice.id}/pay`, {});
+      emit('invoice.payment_failed', { object: 'invoice', id: invoice.id, customer, subscription: id });
+      await changed(id);
+      return invoice.id;
+    },
+    /** Another card pays what is open. */
+    async recover(id, invoice) {
+      const { customer } = await subscription(state, backend, id, {});
+      await withCard(customer, GOOD_CARD);
+      await local('POST', `/v1/invoices/${invoice}/pay`, {});
+      emit('invoice.paid', { object: 'invoice', id: invoice, customer, subscription: id });
+      await changed(id);
+    },
+    /** Only the status is changed, by Stripe itself: `past_due` with an invoice of an instant, `paused`, … */
+    async overlay(id, changes) {
+      Object.assign(overlay(state, id), changes);
+      return changed(id);
+    },
+    /** Somebody cancels in the customer portal, at the end of the period. */
+    async cancelInPortal(id, cancel = true) {
+      overlay(state, id).cancel_at_period_end = cancel;
+      return changed(id);
+    },
+    /** The paid period ends: what was arranged takes effect. */
+    async endPeriod(id) {
+      const over = overlay(state, id);
+      if (over.cancel_at_period_end) {
+        await local('DELETE', `/v1/subscriptions/${id}`);
+        return changed(id, 'deleted');
+      }
+      const schedule = state.schedules.get(over.schedule);
+      if (schedule?.phases[1]) {
+        over.items = schedule.phases[1].items.map((item) => ({ ...item, id: `si_${short()}` }));
+        over.periods = (over.periods ?? 0) + 1;
+        schedule.status = 'released';
+        over.schedule = null;
+      }
+      return changed(id);
+    },
+    /** Another subscription of the same customer, made outside of the platform. */
+    async begin(customer, lookupKey) {
+      const price = [...state.prices.values()].find(({ lookup_key }) => lookup_key === lookupKey);
+      await withCard(customer, GOOD_CARD);
+      return begin(state, local, customer, [{ price: price.id, quantity: 1 }], {});
+    },
+    /** From now on this customer's charges are declined. */
+    decline: (customer) => withCard(customer, BAD_CARD),
+    accept: (customer) => withCard(customer, GOOD_CARD),
+    cancelNow: async (id) => {
+      await local('DELETE', `/v1/subscriptions/${id}`);
+      return changed(id, 'deleted');
+    },
+    changed,
+    emit,
+  };
+}
+
+/** The prices that a platform's catalogue has, as tools/catalogue-push.mjs takes them. */
+export async function cataloguePrices(platform) {
+  const { data } = await (await fetch(`${platform.url}/subscription/plans`)).json();
+  return data.flatMap(({ product, plans }) =>
+    plans.filter(({ price }) => price).flatMap(({ plan, version, price }) =>
+      [['base', 'month', price.monthly_cents], ['base', 'year', price.annual_cents], ['seat', 'month', price.seat_monthly_cents], ['seat', 'year', price.seat_annual_cents]]
+        .filter(([, , cents]) => cents !== null)
+        .map(([part, interval, unit_amount]) => ({ lookup_key: `tollgate_${product}_${plan}_v${version}_${part}_${interval}`, product, plan, seat: part === 'seat', interval, unit_amount, currency: price.currency })),
+    ),
+  );
+}
+
+const short = () => randomUUID().replaceAll('-', '').slice(0, 24);
+const overlay = (state, id) => state.overlays.get(id) ?? state.overlays.set(id, {}).get(id);
+
+async function must(answer) {
+  const { status, body } = await answer;
+  assert.ok(status < 300, `localstripe answers ${status}: ${JSON.stringify(body)}`);
+  return body;
+}
+
+// -- localstripe
+
+async function startBackend() {
+  const programs = await installPython({ folder: 'localstripe', name: 'localstripe', version: VERSION, also: PINNED });
+  const port = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), 'tollgate-stripe-'));
+  const child = spawn(join(programs, 'localstripe'), ['--port', String(port), '--from-scratch'], { cwd: folder, stdio: 'ignore', env: { ...process.env, TMPDIR: folder } });
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
+  const base = `http://127.0.0.1:${port}`;
+  const backend = async (method, path, form) => {
+    const response = await fetch(base + path, { method, headers: { authorization: `Bearer ${KEY}` }, body: form && method !== 'GET' ? new URLSearchParams(form) : undefined });
+    const text = await response.text();
+    return { status: response.status, body: text ? JSON.parse(text) : {} };
+  };
+  for (const deadline = Date.now() + 30_000; ; ) {
+    try {
+      await fetch(base);
+      break;
+    } catch (error) {
+      if (Date.now() > deadline) throw new Error('localstripe does not answer', { cause: error });
+      await sleep(50);
+    }
+  }
+  const stopBackend = async () => {
+    process.removeListener('exit', kill);
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { backend, stopBackend };
+}
+
+// -- the front
+
+async function answer(state, backend, request) {
+  const pieces = [];
+  for await (const piece of request) pieces.push(piece);
+  const text = Buffer.concat(pieces).toString();
+  const address = new URL(request.url, 'http://front');
+  const key = request.headers['idempotency-key'];
+  const seen = { method: request.method, path: address.pathname, key, version: request.headers['stripe-version'], body: text };
+  state.requests.push(seen);
+  const fault = state.faults.findIndex(({ pattern }) => pattern.test(`${request.method} ${address.pathname}`));
+  const failing = fault < 0 ? undefined : state.faults.splice(fault, 1)[0].outcome;
+  // Cut after the work was done, as lost answers are.
+  if (failing !== undefined && failing !== 0) return error(failing, 'a fault of the test');
+  if (!/^(Bearer|Basic) /.test(request.headers.authorization ?? '')) return error(401, 'no key');
+  const work = () => route(state, backend, request.method, address, tree(new URLSearchParams(text)), text);
+  const done = request.method === 'POST' && key ? await once_(state, key, `${address.pathname} ${text}`, work) : await work();
+  return failing === 0 ? { status: 0 } : done;
+}
+
+// https://docs.stripe.com/api/idempotent_requests: the same answer for the same key, a conflict while the first one runs.
+async function once_(state, key, fingerprint, work) {
+  const known = state.keys.get(key);
+  if (known) {
+    if (known.fingerprint !== fingerprint) return { status: 400, body: { error: { type: 'idempotency_error', message: 'Keys for idempotent requests can only be used with the same parameters.' } } };
+    if (!known.answer) return error(409, 'There is currently another in-progress request using this key.', 'idempotency_key_in_use');
+    return { ...known.answer, headers: { 'idempotent-replayed': 'true' } };
+  }
+  const entry = { fingerprint };
+  state.keys.set(key, entry);
+  const done = await work();
+  if (done.status < 500) entry.answer = done;
+  else state.keys.delete(key);
+  return done;
+}
+
+const error = (status, message, code) => ({ status, body: { error: { type: 'invalid_request_error', message, code } } });
+const missing = (what) => error(404, `No such ${what}`, 'resource_missing');
+const ok = (body) => ({ status: 200, body });
+const list = (url, data) => ok({ object: 'list', url, has_more: false, data });
+
+/** `a[0][b]=1` as `{a: [{b: '1'}]}`. */
+function tree(form) {
+  const root = {};
+  for (const [name, value] of form) {
+    const path = name.replaceAll(']', '').split('[');
+    let at = root;
+    path.forEach((part, index) => (at = index === path.length - 1 ? (at[part] = value) : (at[part] ??= {})));
+  }
+  const lists = (value) => {
+    if (typeof value !== 'object') return value;
+    const entries = Object.entries(value).map(([name, inner]) => [name, lists(inner)]);
+    return entries.length && entries.every(([name]) => /^\d*$/.test(name)) ? entries.map(([, inner]) => inner) : Object.fromEntries(entries);
+  };
+  return lists(root);
+}
+
+async function route(state, backend, method, address, body, text) {
+  const [, version, kind, id, sub] = address.pathname.split('/');
+  const query = tree(address.searchParams);
+  const pass = () => passOn(backend, method, address, text);
+  if (version !== 'v1') return missing('address');
+  if (kind === 'prices') return prices(state, backend, method, id, query, body);
+  if (kind === 'checkout') return sessions(state, backend, method, sub, address.pathname.split('/')[5], body);
+  if (kind === 'billing_portal' && method === 'POST') {
+    if ((await backend('GET', `/v1/customers/${body.customer}`)).status !== 200) return missing('customer');
+    state.portals += 1;
+    return ok({ id: `bps_${short()}`, object: 'billing_portal.session', customer: body.customer, return_url: body.return_url, url: `https://billing.stripe.test/p/session/${short()}` });
+  }
+  if (kind === 'subscription_schedules') return schedules(state, backend, method, id, sub, body);
+  if (kind === 'subscriptions') {
+    const expand = [query.expand ?? []].flat();
+    if (method === 'GET' && id) {
+      const found = await subscription(state, backend, id, { expand });
+      return found ? ok(found) : missing('subscription');
+    }
+    if (method === 'GET') {
+      // localstripe answers ten, whatever the customer.
+      const all = await must(backend('GET', '/v1/subscriptions?status=all&limit=100000'));
+      const ours = all.data.filter(({ customer }) => !query.customer || customer === query.customer);
+      const shown = await Promise.all(ours.map((raw) => subscription(state, backend, raw.id, { expand: expand.map((path) => path.replace('data.', '')) })));
+      return list('/v1/subscriptions', shown.filter(({ status }) => query.status === 'all' || status !== 'canceled'));
+    }
+    if (method === 'POST' && id) return update(state, backend, id, body);
+  }
+  return pass();
+}
+
+async function passOn(backend, method, address, text) {
+  const query = new URLSearchParams(address.search);
+  const { status, body } = await backend(method, address.pathname + (query.size ? `?${query}` : ''), method === 'GET' ? undefined : text);
+  return { status, body };
+}
+
+async function prices(state, backend, method, id, query, body) {
+  if (method === 'GET' && !id) {
+    const found = [...state.prices.values()].filter((price) => (!query.lookup_keys || [query.lookup_keys].flat().includes(price.lookup_key)) && (query.active === undefined || String(price.active) === query.active));
+    return list('/v1/prices', found);
+  }
+  if (method === 'GET') return state.prices.has(id) ? ok(state.prices.get(id)) : missing('price');
+  if (id) return state.prices.has(id) ? ok(Object.assign(state.prices.get(id), body.active ? { active: body.active === 'true' } : {})) : missing('price');
+  if ([...state.prices.values()].some(({ lookup_key }) => lookup_key && lookup_key === body.lookup_key)) return error(400, `A price already uses that lookup key (${body.lookup_key}).`, 'resource_already_exists');
+  const price = { id: `price_${short()}`, object: 'price', active: true, billing_scheme: 'per_unit', created: Math.floor(Date.now() / 1000), currency: body.currency, livemode: false, lookup_key: body.lookup_key ?? null, metadata: body.metadata ?? {}, nickname: null, product: body.product, recurring: { interval: body.recurring.interval, interval_count: 1, usage_type: 'licensed' }, type: 'recurring', unit_amount: Number(body.unit_amount), unit_amount_decimal: body.unit_amount };
+  // The same as a plan, for the subscriptions behind.
+  const plan = { id: price.id, amount: body.unit_amount, currency: body.currency, interval: price.recurring.interval, product: body.product };
+  for (const [name, value] of Object.entries(price.metadata)) plan[`metadata[${name}]`] = value;
+  const { status, body: why } = await backend('POST', '/v1/plans', plan);
+  if (status !== 200) return { status, body: why };
+  state.prices.set(price.id, price);
+  return ok(price);
+}
+
+const shownSession = ({ lines, subscription_metadata, ...session }) => session;
+
+async function sessions(state, backend, method, id, action, body) {
+  if (!id) {
+    if ((await backend('GET', `/v1/customers/${body.customer}`)).status !== 200) return missing('customer');
+    if (body.mode !== 'subscription' || !body.success_url || !body.line_items?.length) return error(400, 'Missing required param.');
+    if (body.line_items.some(({ price }) => !state.prices.has(price))) return missing('price');
+    const session = { id: `cs_test_${short()}`, object: 'checkout.session', mode: body.mode, status: 'open', payment_status: 'unpaid', customer: body.customer, client_reference_id: body.client_reference_id ?? null, subscription: null, metadata: body.metadata ?? {}, success_url: body.success_url, cancel_url: body.cancel_url, created: Math.floor(Date.now() / 1000), expires_at: Math.floor(Date.now() / 1000) + 86_400, livemode: false, lines: body.line_items.map(({ price, quantity }) => ({ price, quantity: Number(quantity) })), subscription_metadata: body.subscription_data?.metadata ?? {} };
+    session.url = `https://checkout.stripe.test/c/pay/${session.id}`;
+    state.sessions.set(session.id, session);
+    await sleep(50); // two at once meet
+    return ok(shownSession(session));
+  }
+  const session = state.sessions.get(id);
+  if (!session) return missing('checkout.session');
+  if (method === 'POST' && action === 'expire') {
+    if (session.status !== 'open') return error(400, `This Session is ${session.status}, only open ones can be expired.`);
+    Object.assign(session, { status: 'expired', url: null });
+  }
+  return ok(shownSession(session));
+}
+
+/** Begins a subscription: localstripe's with the first price, the others beside it. */
+async function begin(state, local, customer, lines, metadata) {
+  const [first, ...others] = lines;
+  for (const { price, quantity } of others) {
+    const { unit_amount, currency } = state.prices.get(price);
+    await local('POST', '/v1/invoiceitems', { customer, amount: String(unit_amount * quantity), currency });
+  }
+  const form = { customer, 'items[0][plan]': first.price, 'items[0][quantity]': String(first.quantity) };
+  for (const [name, value] of Object.entries(metadata)) form[`metadata[${name}]`] = value;
+  const { id } = await local('POST', '/v1/subscriptions', form);
+  overlay(state, id).items = lines.map((line) => ({ ...line, id: `si_${short()}` }));
+  return id;
+}
+
+/** A subscription as Stripe shows it. */
+async function subscription(state, backend, id, { expand = [] }) {
+  const { status, body: raw } = await backend('GET', `/v1/subscriptions/${id}`);
+  if (status !== 200) return undefined;
+  const { items = [], periods = 0, ...over } = overlay(state, id);
+  // What has moved on by whole periods since localstripe began it.
+  const length = raw.current_period_end - raw.current_period_start;
+  const period = { current_period_start: raw.current_period_start + periods * length, current_period_end: raw.current_period_end + periods * length };
+  const isOld = state.shape === 'old';
+  const data = items.map((item) => {
+    const price = state.prices.get(item.price);
+    const plan = { id: price.id, object: 'plan', amount: price.unit_amount, currency: price.currency, interval: price.recurring.interval, metadata: price.metadata };
+    return { id: item.id, object: 'subscription_item', quantity: item.quantity, subscription: id, ...(isOld ? { plan } : { price, plan, ...period }) };
+  });
+  const shown = { ...raw, cancel_at_period_end: false, schedule: null, pause_collection: null, ...over, items: { object: 'list', has_more: false, data, url: `/v1/subscription_items?subscription=${id}` } };
+  for (const name of ['current_period_start', 'current_period_end']) {
+    delete shown[name];
+    if (isOld) shown[name] = period[name];
+  }
+  if (!isOld) for (const name of ['plan', 'quantity', 'tax_percent']) delete shown[name];
+  if (raw.status === 'canceled') shown.status = 'canceled';
+  if (expand.includes('latest_invoice') && typeof shown.latest_invoice === 'string') shown.latest_invoice = await must(backend('GET', `/v1/invoices/${shown.latest_invoice}`));
+  return shown;
+}
+
+async function update(state, backend, id, body) {
+  const before = await subscription(state, backend, id, {});
+  if (!before) return missing('subscription');
+  if (before.status === 'canceled') return error(400, 'A canceled subscription can only update its cancellation_details and metadata.');
+  const over = overlay(state, id);
+  if (over.schedule && (body.items || body.cancel_at_period_end !== undefined)) return error(400, 'The subscription is managed by the subscription schedule, and updating it directly is not allowed.');
+  if (body.items) {
+    const items = over.items.map((item) => ({ ...item }));
+    for (const change of body.items) {
+      const at = items.findIndex((item) => item.id === change.id);
+      if (change.id && at < 0) return missing('subscription_item');
+      if (change.price && !state.prices.has(change.price)) return missing('price');
+      if (change.deleted === 'true') items.splice(at, 1);
+      else if (at >= 0) Object.assign(items[at], { price: change.price ?? items[at].price, quantity: Number(change.quantity ?? items[at].quantity) });
+      else items.push({ id: `si_${short()}`, price: change.price, quantity: Number(change.quantity ?? 1) });
+    }
+    const cents = (these) => these.reduce((sum, { price, quantity }) => sum + state.prices.get(price).unit_amount * quantity, 0);
+    const { current_period_start: start, current_period_end: end } = state.shape === 'old' ? before : before.items.data[0];
+    const due = Math.round(((cents(items) - cents(over.items)) * (end - Date.now() / 1000)) / (end - start));
+    if (body.proration_behavior === 'always_invoice' && due > 0) {
+      await must(backend('POST', '/v1/invoiceitems', { customer: before.customer, amount: String(due), currency: 'usd' }));
+      const invoice = await must(backend('POST', '/v1/invoices', { customer: before.customer, subscription: id }));
+      const { body: paid } = await backend('POST', `/v1/invoices/${invoice.id}/pay`, {});
+      // https://docs.stripe.com/api/subscriptions/update#update_subscription-payment_behavior: nothing changes.
+      if (paid.status !== 'paid' && body.payment_behavior === 'error_if_incomplete') return { status: 402, body: { error: { type: 'card_error', code: 'card_declined', message: 'Your card was declined.' } } };
+    }
+    over.items = items;
+  }
+  if (body.cancel_at_period_end !== undefined) over.cancel_at_period_end = body.cancel_at_period_end === 'true';
+  if (body.metadata) over.metadata = { ...before.metadata, ...body.metadata };
+  return ok(await subscription(state, backend, id, { expand: [body.expand ?? []].flat() }));
+}
+
+async function schedules(state, backend, method, id, action, body) {
+  if (method === 'POST' && !id) {
+    const held = await subscription(state, backend, body.from_subscription, {});
+    if (!held) return missing('subscription');
+    if (held.schedule) return error(400, 'You cannot migrate a subscription that is already attached to a schedule.');
+    const schedule = { id: `sub_sched_${short()}`, object: 'subscription_schedule', status: 'active', subscription: held.id, customer: held.customer, end_behavior: 'release', phases: [{ items: overlay(state, held.id).items }] };
+    state.schedules.set(schedule.id, schedule);
+    overlay(state, held.id).schedule = schedule.id;
+    return ok(schedule);
+  }
+  const schedule = state.schedules.get(id);
+  if (!schedule) return missing('subscription_schedule');
+  if (method === 'POST' && action === 'release') {
+    overlay(state, schedule.subscription).schedule = null;
+    Object.assign(schedule, { status: 'released', released_subscription: schedule.subscription, subscription: null });
+  } else if (method === 'POST') {
+    if (body.phases.some(({ items }) => items.some(({ price }) => !state.prices.has(price)))) return missing('price');
+    if (!body.phases[0].start_date || !body.phases[0].end_date) return error(400, 'The first phase needs its dates.');
+    schedule.phases = body.phases.map((phase) => ({ ...phase, items: phase.items.map(({ price, quantity }) => ({ price, quantity: Number(quantity) })) }));
+  }
+  return ok(schedule);
+}
