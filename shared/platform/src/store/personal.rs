@@ -714,7 +714,7 @@ pub const TABLES: &[Personal] = &[
                 ("secret", "a secret"),
                 ("sealed_for", "names the key of the secret"),
                 ("last_step", "when a code was used last, for the check alone"),
-                ("recovery_codes", "secrets"),
+                ("recovery_codes", "secrets, hashed"),
             ],
         },
         member: &[M_SECOND_FACTORS],
