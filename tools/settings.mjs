@@ -45,7 +45,7 @@ const TABLE = {
   STRIPE_SECRET_KEY: { to: ['billing', 'stripe-webhook', 'cron'] },
   STRIPE_API_BASE: { to: ['billing', 'stripe-webhook', 'cron'], kind: 'url' },
   STRIPE_WEBHOOK_SECRET: { to: ['stripe-webhook'] },
-  OPERATOR_TOKEN: { to: ['stripe-webhook'] },
+  OPERATOR_TOKEN: { to: ['stripe-webhook', 'cron', 'notify'] },
   OPENAI_API_KEY: { to: ['chat'] },
   OPENAI_BASE_URL: { to: ['chat'], kind: 'url' },
   ANTHROPIC_API_KEY: { to: ['chat'] },

@@ -9,7 +9,8 @@ import { anthropic, gemini, startUpstream } from '../harness/upstream.mjs';
 import { settledQuota } from '../harness/usage.mjs';
 
 const upstream = await startUpstream();
-const platform = await withPlatform({ env: upstream.env });
+const OPERATOR_TOKEN = 'op_0123456789abcdef0123456789';
+const platform = await withPlatform({ env: { ...upstream.env, OPERATOR_TOKEN } });
 upstream.answers('claude-x', ({ json }) => json(200, anthropic.message([{ type: 'text', text: 'Yes.' }])));
 upstream.answers('gemini-x', ({ json }) => json(200, gemini.response([[{ text: 'Yes.' }]])));
 
@@ -36,6 +37,8 @@ const ROUTES = {
   'PATCH /user/profile': () => ({ name: 'Ada' }),
   'DELETE /user': () => ({ password: 'not the right one at all' }),
   'PUT /user/config': () => ({ theme: 'dark' }),
+  'PUT /user/notifications': () => ({ reminders: true, quota_warnings: true, summary: true }),
+  'POST /admin/mails/replay': () => ({ tenant_id: 'ten_01890a5d-ac96-774b-bcce-b302099a8057', event: 'x' }),
   'POST /user/api-keys': () => ({ name: 'mine', scopes: ['chat'] }),
   'POST /user/api-keys/{id}/rotate': () => ({ overlap_seconds: 60 }),
   'PATCH /team': () => ({ name: 'Ada' }),
@@ -59,7 +62,8 @@ const ROUTES = {
   }),
 };
 /** What is said of a field of another type, and of which type it is; a string where nothing stands here. */
-const OTHER_TYPES = { scopes: ['must be an array', Array.isArray], overlap_seconds: ['must be an integer in its range, not below 0', Number.isInteger], seats: ['must be an integer in its range, not below 0', Number.isInteger] };
+const BOOLEAN = ['must be a boolean', (it) => typeof it === 'boolean'];
+const OTHER_TYPES = { reminders: BOOLEAN, quota_warnings: BOOLEAN, summary: BOOLEAN, scopes: ['must be an array', Array.isArray], overlap_seconds: ['must be an integer in its range, not below 0', Number.isInteger], seats: ['must be an integer in its range, not below 0', Number.isInteger] };
 const said = (field) => OTHER_TYPES[field]?.[0] ?? 'must be a string';
 const fits = (field, value) => (OTHER_TYPES[field]?.[1] ?? ((it) => typeof it === 'string'))(value);
 /** Settings are of the client's own making: any value stands there. */
@@ -67,7 +71,7 @@ const FREE = ['PUT /user/config'];
 const OURS = Object.keys(ROUTES).filter((route) => !route.includes('/v1/'));
 const send = (route, body) => {
   const [method, path] = route.split(' ');
-  return call(platform, method, path.replace('{user_id}', user.user.id).replace('{id}', 'key_x'), { token: user.access_token, body: typeof body === 'string' ? body : JSON.stringify(body), headers: { 'content-type': 'application/json' } });
+  return call(platform, method, path.replace('{user_id}', user.user.id).replace('{id}', 'key_x'), { token: path.startsWith('/admin/') ? OPERATOR_TOKEN : user.access_token, body: typeof body === 'string' ? body : JSON.stringify(body), headers: { 'content-type': 'application/json' } });
 };
 
 /** What a client must not have to know: how the inside is written. */
@@ -135,7 +139,7 @@ for (const route of OURS.filter((route) => !FREE.includes(route))) {
       const problem = assertProblem(await send(route, `${sound.slice(0, -1)},${JSON.stringify(field)}:"x"}`), 422, 'invalid_input');
       assert.deepEqual(problem.errors, [{ field, message: 'is given twice' }]);
       // As it comes it is read: what is wrong first is said.
-      const answer = await send(route, `{${JSON.stringify(field)}:true,${sound.slice(1)}`);
+      const answer = await send(route, `{${JSON.stringify(field)}:${fits(field, true) ? 7 : true},${sound.slice(1)}`);
       assert.deepEqual(assertProblem(answer, 422, 'invalid_input').errors, [{ field, message: said(field) }]);
     }
   });

@@ -80,6 +80,18 @@ const OPERATIONS = {
   'DELETE /team/invites/{id}': { of: async (owner) => `/team/invites/${await invitation(owner)}` },
   'POST /team/invites/accept': { own: true, body: { token: 'none' }, status: 404 },
   'GET /admin/users': { own: true },
+  'GET /user/notifications': { own: true },
+  'PUT /user/notifications': { own: true, body: { summary: false } },
+  // The signed token is the credential.
+  'GET /user/notifications/unsubscribe': { open: true, status: 404 },
+  'POST /user/notifications/unsubscribe': { open: true, status: 404 },
+  // The operator's, who is nobody's user.
+  'GET /admin/jobs': { own: true, status: 401 },
+  'POST /admin/jobs/{name}/run': { own: true, status: 401, path: '/admin/jobs/clean_up/run' },
+  'GET /admin/mails': { own: true, status: 401 },
+  'POST /admin/mails/replay': { own: true, status: 401, body: { tenant_id: 'ten_x', event: 'x' } },
+  'GET /usage/statements': { own: true },
+  'GET /usage/statements/{month}': { own: true, status: 404, path: '/usage/statements/2026-01' },
   'GET /user/config': { own: true },
   'GET /user/export': { own: true },
   // A user of its own: whoever asks is gone afterwards.

@@ -23,6 +23,7 @@ pub async fn verify(scope: Scope, Json(input): Json<TokenIn>) -> Result<Reply, P
         return Err(dead());
     }
     noted::of_user(&scope, token.tenant, token.user, Action::EmailVerify).await;
+    mailed::welcome(&scope, token.tenant, token.user);
     Ok(no_content())
 }
 

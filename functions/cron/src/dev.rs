@@ -8,7 +8,10 @@ use tollgate_platform::{
     http::{Json, Reply},
 };
 
-use crate::jobs::Job;
+use crate::{
+    jobs::Job,
+    run::{By, run as run_job},
+};
 
 /// Which.
 #[derive(Debug, Deserialize)]
@@ -27,5 +30,5 @@ pub async fn run(scope: Scope, Json(input): Json<CronIn>) -> Result<Reply, Probl
     }
     let job = Job::of(&input.cron)
         .ok_or_else(|| Problem::invalid(vec![FieldError::new("cron", "is no expression that anything runs at")]))?;
-    Ok(Reply::json(StatusCode::OK, &job.run(&scope).await))
+    Ok(Reply::json(StatusCode::OK, &run_job(&scope, job, By::Local).await?))
 }

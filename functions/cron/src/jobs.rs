@@ -1,108 +1,148 @@
-//! Which job runs when.
+//! The jobs: what each is called, when it runs, what it does.
 
-use serde::Serialize;
-use tollgate_platform::{Problem, Scope, log};
+use tollgate_platform::{Problem, Scope};
 
-use crate::{billing, delete_users, rewrap_data_keys, roll_up, settle_arrivals};
+use crate::{
+    billing, clean_up, delete_users, remind_trials, rewrap_data_keys, roll_up, settle_arrivals, usage_statements,
+};
 
 /// A job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Job {
     /// Adds up usage by the hour.
     RollUpUsage,
-    /// Events that were lost on their way, and what the clock brings to subscriptions.
+    /// The same from scratch: by hand only, after rows were changed by hand.
+    RebuildUsage,
+    /// Events that were lost on their way, and what the clock brings to subscriptions: the end of a grace, a reminder to pay.
     SweepBilling,
     /// Subscriptions against Stripe.
     ReconcileBilling,
-    /// Usage from scratch: by hand only, after rows were changed by hand.
-    RebuildUsage,
     /// Brings data keys under the newest master key.
     RewrapDataKeys,
+    /// Tells that trials end, and that they have ended.
+    RemindTrials,
+    /// What tenants used in the month that is over.
+    UsageStatements,
+    /// Clears what is old.
+    CleanUp,
     /// Goes on with deletions of users that are not done.
     DeleteUsers,
     /// Settles changes of two databases that broke off.
     SettleArrivals,
 }
 
-/// What a run did.
-#[derive(Debug, Serialize, PartialEq, Eq)]
-pub struct Run {
-    /// Which job.
-    pub job: &'static str,
-    /// Whether it did what it had to.
-    pub ok: bool,
-    /// How many things it did.
+/// A job's name, and the expression at which it runs; without one only when somebody says so.
+struct Entry(Job, &'static str, Option<&'static str>);
+
+/// Every job. Each expression stands in `wrangler.toml`, too, and belongs to one job.
+#[rustfmt::skip] // one line a job: whoever adds one changes no other line
+const JOBS: &[Entry] = &[
+    Entry(Job::RollUpUsage, "roll_up_usage", Some("5 * * * *")),
+    Entry(Job::RebuildUsage, "rebuild_usage", None),
+    Entry(Job::SweepBilling, "sweep_billing", Some("* * * * *")),
+    Entry(Job::ReconcileBilling, "reconcile_billing", Some("*/10 * * * *")),
+    Entry(Job::RewrapDataKeys, "rewrap_data_keys", Some("35 * * * *")),
+    Entry(Job::RemindTrials, "remind_trials", Some("10 * * * *")),
+    Entry(Job::UsageStatements, "usage_statements", Some("20 * * * *")),
+    Entry(Job::CleanUp, "clean_up", Some("50 * * * *")),
+    Entry(Job::DeleteUsers, "delete_users", Some("*/5 * * * *")),
+    Entry(Job::SettleArrivals, "settle_arrivals", Some("*/3 * * * *")),
+];
+
+/// What one step of a job did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// How many things.
     pub done: u32,
-    /// Whether there is more for the next run.
-    pub more: bool,
+    /// What follows.
+    pub next: Next,
+}
+
+/// What follows a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing until the next run, which begins here.
+    Rest(Option<String>),
+    /// There is more, for the next run.
+    Later,
+    /// There is more, from here.
+    From(String),
+}
+
+impl Step {
+    /// For jobs whose rows say where they stand.
+    fn of((done, more): (u32, bool)) -> Self {
+        Self { done, next: if more { Next::Later } else { Next::Rest(None) } }
+    }
 }
 
 impl Job {
     /// The job of a cron expression, or of a name.
-    pub fn of(cron: &str) -> Option<Self> {
-        match cron {
-            "5 * * * *" | "roll_up_usage" => Some(Self::RollUpUsage),
-            "* * * * *" | "sweep_billing" => Some(Self::SweepBilling),
-            "*/10 * * * *" | "reconcile_billing" => Some(Self::ReconcileBilling),
-            "rebuild_usage" => Some(Self::RebuildUsage),
-            "35 * * * *" | "rewrap_data_keys" => Some(Self::RewrapDataKeys),
-            "*/5 * * * *" | "delete_users" => Some(Self::DeleteUsers),
-            "*/3 * * * *" | "settle_arrivals" => Some(Self::SettleArrivals),
-            _ => None,
-        }
+    pub fn of(text: &str) -> Option<Self> {
+        let found = JOBS.iter().find(|Entry(_, name, cron)| *name == text || *cron == Some(text));
+        found.map(|Entry(job, ..)| *job)
     }
 
-    const fn name(self) -> &'static str {
+    /// The job of a name.
+    pub fn named(text: &str) -> Option<Self> {
+        JOBS.iter().find(|Entry(_, name, _)| *name == text).map(|Entry(job, ..)| *job)
+    }
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        JOBS.iter().find(|Entry(job, ..)| *job == self).map_or("", |Entry(_, name, _)| name)
+    }
+
+    /// Does a bounded piece of the work. It can stop anywhere, be done again, and be done by two at once.
+    ///
+    /// # Errors
+    /// What stands in the way. What was done until then stays, and the next run begins where this step did.
+    pub async fn step(self, scope: &Scope, cursor: Option<&str>) -> Result<Step, Problem> {
         match self {
-            Self::RollUpUsage => "roll_up_usage",
-            Self::SweepBilling => "sweep_billing",
-            Self::ReconcileBilling => "reconcile_billing",
-            Self::RebuildUsage => "rebuild_usage",
-            Self::RewrapDataKeys => "rewrap_data_keys",
-            Self::DeleteUsers => "delete_users",
-            Self::SettleArrivals => "settle_arrivals",
+            Self::RollUpUsage => Ok(Step::of(roll_up::run(scope).await?)),
+            Self::RebuildUsage => {
+                roll_up::forget(scope).await?;
+                Ok(Step::of(roll_up::run(scope).await?))
+            }
+            Self::SweepBilling => Ok(Step::of(billing::sweep(scope).await?)),
+            Self::ReconcileBilling => Ok(Step::of(billing::reconcile(scope).await?)),
+            Self::RewrapDataKeys => rewrap_data_keys::run(scope).await.map(Step::of),
+            Self::RemindTrials => remind_trials::step(scope, cursor).await,
+            Self::UsageStatements => usage_statements::step(scope, cursor).await,
+            Self::CleanUp => clean_up::step(scope, cursor).await,
+            Self::DeleteUsers => Ok(Step::of(delete_users::run(scope).await?)),
+            Self::SettleArrivals => Ok(Step::of(settle_arrivals::run(scope).await?)),
         }
-    }
-
-    /// Runs it and says what it did.
-    pub async fn run(self, scope: &Scope) -> Run {
-        let outcome = match self {
-            Self::SweepBilling => billing::sweep(scope).await.map_err(Problem::from),
-            Self::ReconcileBilling => billing::reconcile(scope).await.map_err(Problem::from),
-            Self::RollUpUsage => roll_up::run(scope).await.map_err(Problem::from),
-            Self::RebuildUsage => match roll_up::forget(scope).await {
-                Ok(()) => roll_up::run(scope).await.map_err(Problem::from),
-                Err(error) => Err(error.into()),
-            },
-            Self::RewrapDataKeys => rewrap_data_keys::run(scope).await,
-            Self::DeleteUsers => delete_users::run(scope).await.map_err(Problem::from),
-            Self::SettleArrivals => settle_arrivals::run(scope).await.map_err(Problem::from),
-        };
-        let run = match outcome {
-            Ok((done, more)) => Run { job: self.name(), ok: true, done, more },
-            Err(_) => Run { job: self.name(), ok: false, done: 0, more: true },
-        };
-        if !run.ok {
-            log::error("cron", &format!("{} failed and comes again", run.job), Some(scope));
-        }
-        run
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Job;
+    use std::collections::BTreeSet;
 
-    /// Every expression that the runtime is told has its job.
+    use super::*;
+
+    /// Every expression that the runtime is told has its job, and every job with one is told.
     #[test]
     fn the_schedule_and_the_jobs_agree() {
         let config = include_str!("../wrangler.toml");
         let line = config.lines().find(|line| line.starts_with("crons = ")).unwrap();
-        let crons: Vec<&str> = line.split('"').skip(1).step_by(2).collect();
-        assert!(!crons.is_empty());
-        for cron in crons {
-            assert!(Job::of(cron).is_some(), "{cron}");
-        }
+        let told: BTreeSet<&str> = line.split('"').skip(1).step_by(2).collect();
+        let ours: BTreeSet<&str> = JOBS.iter().filter_map(|Entry(.., cron)| *cron).collect();
+        assert_eq!(told, ours);
         assert_eq!(Job::of("1 2 3 4 5"), None);
+    }
+
+    #[test]
+    fn each_is_found_by_its_name_and_by_its_expression_and_nothing_is_two() {
+        let mut texts = BTreeSet::new();
+        for Entry(job, name, cron) in JOBS {
+            assert_eq!((Job::named(name), Job::of(name), job.name()), (Some(*job), Some(*job), *name));
+            assert!(texts.insert(*name));
+            if let Some(cron) = cron {
+                assert_eq!((Job::of(cron), Job::named(cron)), (Some(*job), None));
+                assert!(texts.insert(*cron));
+            }
+        }
     }
 }

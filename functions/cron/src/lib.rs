@@ -2,15 +2,19 @@
 //!
 //! A job is bounded in what it does in one run, picks up where it left off, and does no harm when it runs twice.
 
+mod admin_jobs;
 mod billing;
+mod clean_up;
 mod delete_users;
 mod dev;
 mod jobs;
+mod remind_trials;
 mod rewrap_data_keys;
 mod roll_up;
+mod run;
 mod settle_arrivals;
+mod usage_statements;
 
-use axum::{Router, routing::post};
 use tollgate_platform::{Scope, log};
 use worker::{Env, ScheduleContext, ScheduledEvent, event};
 
@@ -23,14 +27,37 @@ async fn scheduled(event: ScheduledEvent, env: Env, _: ScheduleContext) {
     };
     match jobs::Job::of(&event.cron()) {
         Some(job) => {
-            job.run(&scope).await;
+            if run::run(&scope, job, run::By::Clock).await.is_err() {
+                log::error("cron", &format!("{} could not begin", job.name()), Some(&scope));
+            }
         }
         None => log::error("cron", &format!("nothing runs at {:?}", event.cron()), Some(&scope)),
     }
 }
 
-fn router() -> Router {
-    Router::new().route("/__dev/cron", post(dev::run))
+/// Routes that are not in the document: local only.
+mod local {
+    use axum::{Router, routing::post};
+
+    pub fn routes() -> Router {
+        Router::new().route("/__dev/cron", post(crate::dev::run))
+    }
+}
+
+mod public {
+    use crate::admin_jobs;
+
+    tollgate_platform::routes! {
+        get "/admin/jobs" => admin_jobs::list;
+        post "/admin/jobs/{name}/run" => admin_jobs::run_now;
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+pub use public::{Docs, ROUTES};
+
+fn router() -> axum::Router {
+    public::router().merge(local::routes())
 }
 
 tollgate_platform::fetch_entry!();

@@ -33,7 +33,7 @@ pub fn alive(request_id: RequestId) -> Result<Response, JsValue> {
 /// 200 when every function and its stores answer, 503 with the name of what does not.
 pub async fn ready(env: &Env, request_id: RequestId) -> Result<Response, JsValue> {
     let mut functions = Vec::new();
-    for binding in bindings().chain(["METER_FN", "CRON", "NOTIFY"]) {
+    for binding in bindings().chain(["METER_FN"]) {
         functions.push(check(env, binding).await);
     }
     let ok = functions.iter().all(|check| check.ok);

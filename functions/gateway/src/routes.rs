@@ -34,6 +34,8 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
 /// The first two segments of paths that another function answers than the one that has the first.
 #[rustfmt::skip] // one line each: whoever adds one changes no other line
 const WITHIN: &[(&str, &str)] = &[
+    ("admin/jobs", "CRON"),
+    ("admin/mails", "NOTIFY"),
     ("admin/stripe-events", "STRIPE_WEBHOOK"),
     ("auth/identities", "OAUTH"),
     ("auth/oauth", "OAUTH"),
@@ -103,6 +105,8 @@ mod tests {
         assert_eq!(target("/auth/identities"), Some(Target::Function("OAUTH")));
         assert_eq!(target("/auth/identitiesx"), Some(Target::Function("AUTH")));
         assert_eq!(target("/team/sso"), Some(Target::Function("SSO")));
+        assert_eq!(target("/admin/jobs/clean_up/run"), Some(Target::Function("CRON")));
+        assert_eq!(target("/admin/mails"), Some(Target::Function("NOTIFY")));
         assert_eq!(target("/user"), Some(Target::Function("PRIVACY")));
         assert_eq!(target("/user/profile"), Some(Target::Function("USER")));
         assert_eq!(target("/user/upgrade-subscription"), Some(Target::Function("BILLING")));

@@ -19,6 +19,8 @@ struct Sent {
     subject: String,
     text: String,
     links: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unsubscribe: Option<String>,
 }
 
 /// Answers what was sent.
@@ -31,7 +33,14 @@ pub async fn outbox(scope: Scope) -> Result<Reply, Problem> {
     let data = bodies
         .iter()
         .filter_map(|body| serde_json::from_str::<Mail>(body).ok())
-        .map(|Mail { to, kind, subject, text, links, .. }| Sent { to, kind, subject, text, links })
+        .map(|Mail { to, kind, subject, text, links, unsubscribe, .. }| Sent {
+            to,
+            kind,
+            subject,
+            text,
+            links,
+            unsubscribe,
+        })
         .collect();
     Ok(Reply::json(StatusCode::OK, &Outbox { data }))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::warnings;
 use tollgate_platform::{
     Scope, log,
     meter::{ExportBatch, MeterReply, MeterRequest, Owner, PoolReply, PoolRequest, call},
@@ -29,6 +30,8 @@ async fn queue(batch: MessageBatch<ExportBatch>, env: Env, _: Context) -> Result
             continue;
         };
         match store::write_export(&scope, &export).await {
+            // A warning that cannot be asked for brings the rows again: they are known, and it is asked for again.
+            Ok(()) if warnings::tell(&scope, &export).await.is_err() => message.retry(),
             Ok(()) => {
                 let arrived = written.entry(export.owner.object_name()).or_insert((export.owner, Vec::new()));
                 arrived.1.push((export.after, export.through));

@@ -39,6 +39,13 @@ pub async fn trial_status(scope: Scope, caller: Allowed<BillingRead>) -> Result<
             TrialStatus::Ended,
             format!("The plan {} ended at {at}. Nothing was deleted; choose a plan to go on.", row.plan),
         ),
+        Some(trial) if !trial.was_given() => (
+            TrialStatus::Expired,
+            format!(
+                "There was a trial of {} for you before, and there is one for each person. Choose a plan to go on.",
+                caller.product
+            ),
+        ),
         Some(trial) if trial.is_over(now) => (
             TrialStatus::Expired,
             format!("The trial ended at {}. Nothing was deleted; choose a plan to go on.", trial.ends_at),

@@ -109,6 +109,8 @@ id!(/// A subject of another party, linked with an account.
     IdentityId, "idn_");
 id!(/// Extra amounts on a meter: a top-up that was bought, goodwill that was given.
     GrantId, "grt_");
+id!(/// One run of a job.
+    RunId, "run_");
 id!(/// The deletion of a user.
     DeletionId, "del_");
 id!(/// One HTTP request, as answered in `X-Request-Id`.

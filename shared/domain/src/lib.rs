@@ -7,6 +7,7 @@
 //! | module | what it decides |
 //! |---|---|
 //! | [`id`] | prefixed, time-ordered identifiers; the shard a tenant lives on |
+//! | [`month`] | calendar months |
 //! | [`time`] | instants and periods anchored to a subscription's billing day |
 //! | [`catalogue`] | products, plans, meters, limits, features, prices, moves |
 //! | [`trial`] | where a trial stands at an instant; one for each person; its reminders |
@@ -41,6 +42,7 @@ pub mod id;
 pub mod ledger;
 pub mod mail;
 pub mod meter;
+pub mod month;
 pub mod page;
 pub mod pool;
 pub mod secret_hash;

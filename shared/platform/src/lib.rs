@@ -17,7 +17,7 @@
 //! | [`guard`] | guessing, made slow |
 //! | [`credentials`] | asking `credentials` about codes and new passwords |
 //! | [`audit`] | writing the audit log |
-//! | [`mail`] | asking for a mail |
+//! | [`mail`], [`notifications`] | asking for a mail; for one that its reader may have switched off |
 //! | [`deletion`] | deleting a user, step by step |
 //! | [`stripe`], [`billing`] | Stripe's API; what is bought, converging on what Stripe says |
 //! | [`team`] | changing who is in a team, as what |
@@ -44,6 +44,7 @@ pub mod identity;
 pub mod log;
 pub mod mail;
 pub mod meter;
+pub mod notifications;
 pub mod once;
 pub mod outgoing;
 pub mod password;

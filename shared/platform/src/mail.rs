@@ -31,6 +31,9 @@ pub struct Mail {
     pub html: String,
     /// The links in it.
     pub links: Vec<String>,
+    /// Where one click switches mails of its kind off (RFC 8058), for those that may be.
+    #[serde(default)]
+    pub unsubscribe: Option<String>,
 }
 
 /// Asks for a mail; of several for the same event one is sent.
@@ -44,7 +47,23 @@ pub async fn send(
     to: &str,
     letter: &Letter<'_>,
 ) -> Result<(), Problem> {
-    hand_over(scope, tenant, event, to, (letter.kind(), letter.rendered())).await
+    hand_over(scope, tenant, event, to, (letter.kind(), letter.rendered()), None).await
+}
+
+/// The same for a mail of a kind that may be switched off, with the link for that.
+///
+/// # Errors
+/// 503 when the queue does not take it.
+pub async fn send_optional(
+    scope: &Scope,
+    tenant: TenantId,
+    event: String,
+    to: &str,
+    letter: &Letter<'_>,
+    unsubscribe: String,
+) -> Result<(), Problem> {
+    let rendered = letter.rendered().with_unsubscribe(&unsubscribe);
+    hand_over(scope, tenant, event, to, (letter.kind(), rendered), Some(unsubscribe)).await
 }
 
 /// Asks for a mail about what is bought. The notice's key is what it is about.
@@ -59,8 +78,8 @@ pub async fn notice(
     notice: &Notice,
     link: &str,
 ) -> Result<(), Problem> {
-    hand_over(scope, tenant, format!("subscription {}", notice.key), to, mail::billing(product, notice.kind, link))
-        .await
+    let written = mail::billing(product, notice.kind, link);
+    hand_over(scope, tenant, format!("subscription {}", notice.key), to, written, None).await
 }
 
 async fn hand_over(
@@ -69,6 +88,7 @@ async fn hand_over(
     event: String,
     to: &str,
     (kind, rendered): (&str, Rendered),
+    unsubscribe: Option<String>,
 ) -> Result<(), Problem> {
     let mail = Mail {
         tenant,
@@ -79,11 +99,20 @@ async fn hand_over(
         text: rendered.text,
         html: rendered.html,
         links: rendered.links,
+        unsubscribe,
     };
+    queue(scope, &mail).await
+}
+
+/// Hands a mail to the queue, as it is.
+///
+/// # Errors
+/// 503 when the queue does not take it.
+pub async fn queue(scope: &Scope, mail: &Mail) -> Result<(), Problem> {
     let failed = |error: &worker::Error| {
         log::error("mail", &error.to_string(), Some(scope));
         Problem::dependency("mail queue")
     };
     let queue = scope.env().queue("MAIL").map_err(|error| failed(&error))?;
-    queue.send(&mail).await.map_err(|error| failed(&error))
+    queue.send(mail).await.map_err(|error| failed(&error))
 }

@@ -11,8 +11,11 @@ use crate::{
 
 /// Tables without a `tenant_id`, each with its reason.
 const NOBODYS_TABLES: &[(&str, &str)] = &[
-    ("sign_in_flows", "whoever begins a sign-in is nobody yet: the browser's secret is the key to the row"),
+    ("job_runs", "what the platform itself did, for all tenants; nothing of a tenant is in it"),
+    ("job_states", "where the platform's own jobs stand; nothing of a tenant is in it"),
     ("stripe_events", "stored before it is known whose event it is; holds ids of Stripe's and no data of a tenant"),
+    ("sign_in_flows", "whoever begins a sign-in is nobody yet: the browser's secret is the key to the row"),
+    ("trial_claims", "outlives the account whose trial it was; digests, which name nobody"),
 ];
 
 /// The most parameters D1 binds: <https://developers.cloudflare.com/d1/platform/limits/>.

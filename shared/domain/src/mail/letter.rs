@@ -1,7 +1,10 @@
 //! The mails there are.
 
-use super::render::{Rendered, render};
-use crate::{account::Role, time::Timestamp};
+use super::{
+    category::Category,
+    render::{Rendered, render},
+};
+use crate::{account::Role, catalogue::Product, meter::MeterName, time::Timestamp};
 
 /// A mail, before it is written out. Texts of somebody else's making are escaped where they must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,12 +52,104 @@ pub enum Letter<'a> {
         /// Where to accept.
         link: &'a str,
     },
+    /// The address is confirmed.
+    Welcome {
+        /// Where to begin.
+        link: &'a str,
+    },
+    /// A trial is about to end.
+    TrialEnding {
+        /// Of what.
+        product: Product,
+        /// The first instant at which it is over.
+        ends_at: Timestamp,
+        /// Begun days that are left.
+        days: u64,
+        /// Where to choose a plan.
+        upgrade_url: &'a str,
+    },
+    /// A trial has ended.
+    TrialEnded {
+        /// Of what.
+        product: Product,
+        /// When.
+        ended_at: Timestamp,
+        /// Where to choose a plan.
+        upgrade_url: &'a str,
+    },
+    /// A share of a limit was reached.
+    QuotaWarning {
+        /// Of what.
+        product: Product,
+        /// Which limit.
+        meter: MeterName,
+        /// The share in whole percent: 80, 90 or 100.
+        percent: u64,
+        /// How much was used when it was reached.
+        used: u64,
+        /// The limit.
+        limit: u64,
+        /// Whether it is the whole team's.
+        is_team: bool,
+        /// Where to choose a larger plan.
+        upgrade_url: &'a str,
+    },
+    /// Something was paid.
+    Receipt {
+        /// For what.
+        product: Product,
+        /// The plan, as it is called.
+        plan: &'a str,
+        /// In hundredths of the currency.
+        amount_cents: i64,
+        /// ISO 4217, in any case.
+        currency: &'a str,
+        /// From when to when it is paid for, where that is known.
+        period: Option<(Timestamp, Timestamp)>,
+        /// The invoice.
+        invoice_url: &'a str,
+    },
+    /// What a month was used for.
+    MonthlySummary {
+        /// `2026-01`
+        month: &'a str,
+        /// Requests.
+        requests: u64,
+        /// Tokens.
+        tokens: u64,
+        /// Micro-dollars of what has a known price.
+        cost_microusd: u64,
+        /// Requests whose price is not known.
+        unpriced: u64,
+        /// Where the statement is.
+        link: &'a str,
+    },
 }
 
 /// What to do when it was somebody else.
 const NOT_YOU: &str = "If it was not you, change your password at once and look at your sessions.";
 
 impl Letter<'_> {
+    /// What it counts as where somebody wants fewer mails; `None` for those that are sent whatever somebody wants: they are
+    /// about the account's safety, or about money.
+    pub const fn category(&self) -> Option<Category> {
+        match self {
+            Self::TrialEnding { .. } | Self::TrialEnded { .. } => Some(Category::Reminders),
+            Self::QuotaWarning { .. } => Some(Category::QuotaWarnings),
+            Self::MonthlySummary { .. } => Some(Category::Summary),
+            Self::VerifyEmail { .. }
+            | Self::ResetPassword { .. }
+            | Self::PasswordChanged
+            | Self::SecondFactorOn
+            | Self::SecondFactorOff
+            | Self::RecoveryCodeUsed { .. }
+            | Self::NewDevice { .. }
+            | Self::Invitation { .. }
+            | Self::Welcome { .. }
+            | Self::Receipt { .. } => None,
+        }
+    }
+
     /// The name of its kind: in the outbox, in preferences.
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -66,10 +161,17 @@ impl Letter<'_> {
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
             Self::NewDevice { .. } => "new_device",
             Self::Invitation { .. } => "invitation",
+            Self::Welcome { .. } => "welcome",
+            Self::TrialEnding { .. } => "trial_ending",
+            Self::TrialEnded { .. } => "trial_ended",
+            Self::QuotaWarning { .. } => "quota_warning",
+            Self::Receipt { .. } => "receipt",
+            Self::MonthlySummary { .. } => "monthly_summary",
         }
     }
 
     /// Writes it out.
+    #[expect(clippy::too_many_lines, reason = "one arm a letter, each of a few lines")]
     pub fn rendered(&self) -> Rendered {
         match self {
             Self::VerifyEmail { link } => render(
@@ -126,8 +228,74 @@ impl Letter<'_> {
                 Some(("Accept", link)),
                 &["The invitation is good for seven days and for this address only."],
             ),
+            Self::Welcome { link } => render(
+                "Welcome",
+                &["Your address is confirmed: everything is ready."],
+                Some(("Begin here", link)),
+                &["Answer to this mail when something is not as you expect it."],
+            ),
+            Self::TrialEnding { product, ends_at, days, upgrade_url } => {
+                let left = if *days == 1 { "one day".to_owned() } else { format!("{days} days") };
+                render(
+                    &format!("{left} of your trial left"),
+                    &[&format!("Your trial of {product} ends at {ends_at}: there is {left} left.")],
+                    Some(("Choose a plan", upgrade_url)),
+                    &["Nothing is charged by itself. When the trial ends nothing is deleted."],
+                )
+            }
+            Self::TrialEnded { product, ended_at, upgrade_url } => render(
+                "Your trial has ended",
+                &[&format!("Your trial of {product} ended at {ended_at}. Nothing was deleted.")],
+                Some(("Choose a plan", upgrade_url)),
+                &["With a plan everything goes on where it stopped."],
+            ),
+            Self::QuotaWarning { product, meter, percent, used, limit, is_team, upgrade_url } => {
+                let whose = if *is_team { "your team" } else { "you" };
+                let meter = meter.as_str();
+                let after = if *percent >= 100 {
+                    "Until the period is over, or the plan is a larger one, what needs more is refused."
+                } else {
+                    "Nothing is refused yet."
+                };
+                render(
+                    &format!("{percent}% of your {meter} are used"),
+                    &[&format!("Of {limit} {meter} of {product} in this period {whose} used {used}: {percent}%.")],
+                    Some(("See the plans", upgrade_url)),
+                    &[after],
+                )
+            }
+            Self::Receipt { product, plan, amount_cents, currency, period, invoice_url } => {
+                let amount = money(*amount_cents, currency);
+                let span = period.map(|(from, to)| format!(", from {from} to {to}")).unwrap_or_default();
+                render(
+                    &format!("Your receipt: {amount}"),
+                    &[&format!("Thank you: {amount} was paid for the plan {plan} of {product}{span}.")],
+                    Some(("See the invoice", invoice_url)),
+                    &[],
+                )
+            }
+            Self::MonthlySummary { month, requests, tokens, cost_microusd, unpriced, link } => {
+                let cost = money(i64::try_from(cost_microusd / 10_000).unwrap_or(i64::MAX), "usd");
+                let known = match unpriced {
+                    0 => format!("What the models took cost {cost}."),
+                    1 => format!("What the models took cost {cost}; the price of one request is not known."),
+                    _ => format!("What the models took cost {cost}; the price of {unpriced} requests is not known."),
+                };
+                render(
+                    &format!("Your usage in {month}"),
+                    &[&format!("In {month} you used {requests} requests and {tokens} tokens."), &known],
+                    Some(("See the statement", link)),
+                    &[],
+                )
+            }
         }
     }
+}
+
+/// Hundredths of a currency, as people write them: `10.00 USD`.
+fn money(cents: i64, currency: &str) -> String {
+    let (sign, cents) = (if cents < 0 { "-" } else { "" }, cents.unsigned_abs());
+    format!("{sign}{}.{:02} {}", cents / 100, cents % 100, currency.to_uppercase())
 }
 
 #[cfg(test)]
@@ -153,25 +321,109 @@ mod tests {
         assert_eq!(mail.links, ["https://example.com/?a=1&b=2"]);
     }
 
-    #[test]
-    fn each_has_a_subject_and_both_bodies_say_the_same() {
-        let letters = [
-            Letter::VerifyEmail { link: "https://x/" },
-            Letter::ResetPassword { link: "https://x/", minutes: 30 },
+    fn one_of_each<'a>(text: &'a str, link: &'a str) -> Vec<Letter<'a>> {
+        let at = Timestamp::from_millis(0);
+        let product = Product::Agent;
+        vec![
+            Letter::VerifyEmail { link },
+            Letter::ResetPassword { link, minutes: 30 },
             Letter::PasswordChanged,
             Letter::SecondFactorOn,
             Letter::SecondFactorOff,
             Letter::RecoveryCodeUsed { left: 9 },
-            Letter::NewDevice { device: "curl", address: Some("192.0.2.1"), at: Timestamp::from_millis(0) },
-            Letter::Invitation { team: "T", inviter: "I", role: Role::Member, link: "https://x/" },
-        ];
+            Letter::NewDevice { device: text, address: Some(text), at },
+            Letter::Invitation { team: text, inviter: text, role: Role::Member, link },
+            Letter::Welcome { link },
+            Letter::TrialEnding { product, ends_at: at, days: 3, upgrade_url: link },
+            Letter::TrialEnded { product, ended_at: at, upgrade_url: link },
+            Letter::QuotaWarning {
+                product,
+                meter: MeterName::Tokens,
+                percent: 80,
+                used: 8,
+                limit: 10,
+                is_team: true,
+                upgrade_url: link,
+            },
+            Letter::Receipt {
+                product,
+                plan: text,
+                amount_cents: 1_999,
+                currency: text,
+                period: Some((at, at)),
+                invoice_url: link,
+            },
+            Letter::MonthlySummary { month: text, requests: 1, tokens: 2, cost_microusd: 30_000, unpriced: 1, link },
+        ]
+    }
+
+    #[test]
+    fn each_has_a_subject_and_both_bodies_say_the_same() {
         let mut kinds = std::collections::HashSet::new();
-        for letter in letters {
+        for letter in one_of_each("T", "https://x/") {
             let mail = letter.rendered();
             assert!(kinds.insert(letter.kind()));
             assert!(!mail.subject.is_empty() && mail.subject.len() < 100);
             for line in mail.text.lines().filter(|line| !line.is_empty() && !line.contains("https://")) {
                 assert!(mail.html.contains(line), "{line} is missing in {}", mail.html);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_about_safety_or_money_is_not_to_be_switched_off() {
+        for letter in one_of_each("T", "https://x/") {
+            let may = letter.category().is_some();
+            let expected =
+                matches!(letter.kind(), "trial_ending" | "trial_ended" | "quota_warning" | "monthly_summary");
+            assert_eq!(may, expected, "{}", letter.kind());
+        }
+    }
+
+    #[test]
+    fn numbers_are_written_as_people_write_them() {
+        for (cents, text) in [(0, "0.00 USD"), (5, "0.05 USD"), (1_999, "19.99 USD"), (-150, "-1.50 USD")] {
+            assert_eq!(money(cents, "usd"), text);
+        }
+        let ending = |days| {
+            let at = Timestamp::from_millis(0);
+            Letter::TrialEnding { product: Product::Agent, ends_at: at, days, upgrade_url: "https://x/" }.rendered()
+        };
+        assert_eq!(ending(1).subject, "one day of your trial left");
+        assert_eq!(ending(3).subject, "3 days of your trial left");
+    }
+
+    /// The tags of a document, and whether everything between them is text: no quote ends an attribute early.
+    fn tags(html: &str) -> Vec<String> {
+        let mut tags = Vec::new();
+        for piece in html.split('<').skip(1) {
+            let (tag, text) = piece.split_once('>').unwrap();
+            assert!(!text.contains(['"', '\'']), "a quote outside of a tag: {text}");
+            match tag.split_once(" href=") {
+                None => tags.push(tag.to_owned()),
+                Some((name, address)) => {
+                    let inner = address.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap();
+                    assert!(!inner.contains(['"', '<', '>']), "{inner}");
+                    tags.push(name.to_owned());
+                }
+            }
+        }
+        tags
+    }
+
+    proptest::proptest! {
+        /// Whatever somebody is called: the elements of the mail are those it has anyway, and its subject is one line.
+        #[test]
+        fn nothing_breaks_out_of_its_element(
+            text in "(\\PC|[<>&\"'\r\n\0])*|[^a]*</p><script>alert\\(1\\)</script>.*|\" onclick=.*",
+            link in "https://x/(\\PC|[<>&\"'])*",
+        ) {
+            for (plain, odd) in one_of_each("T", "https://x/").iter().zip(one_of_each(&text, &link)) {
+                let (plain, odd) = (plain.rendered(), odd.rendered().with_unsubscribe(&link));
+                let plain = plain.with_unsubscribe("https://x/");
+                proptest::prop_assert_eq!(tags(&odd.html), tags(&plain.html));
+                proptest::prop_assert!(!odd.subject.contains(|c: char| c.is_control()));
+                proptest::prop_assert!(odd.subject.chars().count() <= 90);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Paragraphs and a link as plain text and as HTML.
 
+use std::fmt::Write;
+
 /// A mail as it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
@@ -11,6 +13,19 @@ pub struct Rendered {
     pub html: String,
     /// The links in it.
     pub links: Vec<String>,
+}
+
+impl Rendered {
+    /// The same with a last line that says how to get no more of its kind.
+    #[must_use]
+    pub fn with_unsubscribe(mut self, link: &str) -> Self {
+        let _ = write!(self.text, "\nNo more mails of this kind: {link}\n");
+        let end = "</body></html>";
+        let kept = self.html.strip_suffix(end).unwrap_or(&self.html).len();
+        self.html.truncate(kept);
+        let _ = write!(self.html, "<p><a href=\"{}\">No more mails of this kind</a></p>{end}", escaped(link));
+        self
+    }
 }
 
 /// The longest subject, in characters.

@@ -1,8 +1,10 @@
 //! Trials: where one stands at an instant, whose it is, and what is to be said before it ends.
 
+mod claim;
 mod person;
 mod reminder;
 
+pub use claim::Claimant;
 pub use person::PersonKey;
 pub use reminder::Reminder;
 
@@ -41,6 +43,16 @@ impl Trial {
         Self { started_at: now, ends_at: now.plus_days(days) }
     }
 
+    /// What somebody gets who had a trial before: one that is over as it begins.
+    pub const fn none_left(now: Timestamp) -> Self {
+        Self { started_at: now, ends_at: now }
+    }
+
+    /// Whether there was any of it: not for whoever had one before.
+    pub fn was_given(&self) -> bool {
+        self.ends_at > self.started_at
+    }
+
     /// Whether it is over; it is at `ends_at` itself.
     pub fn is_over(&self, now: Timestamp) -> bool {
         now >= self.ends_at
@@ -69,5 +81,14 @@ mod tests {
         assert!(trial.is_over(trial.ends_at));
         assert_eq!(trial.days_remaining(trial.ends_at), 0);
         assert_eq!(trial.days_remaining(trial.ends_at.plus_days(3)), 0);
+    }
+
+    #[test]
+    fn who_had_one_before_has_nothing_left_of_another_and_is_told_nothing_of_its_end() {
+        let now = Timestamp::from_millis(1_000);
+        let none = Trial::none_left(now);
+        assert!(none.is_over(now) && !none.was_given() && Trial::starting(now, 1).was_given());
+        assert_eq!(none.days_remaining(now), 0);
+        assert_eq!(none.reminders(Timestamp::from_millis(0), now.plus_days(9)).count(), 0);
     }
 }

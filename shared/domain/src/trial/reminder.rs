@@ -22,7 +22,7 @@ impl Reminder {
     pub const ALL: [Self; 3] = [Self::ThreeDays, Self::OneDay, Self::Ended];
 
     /// How many days of 24 hours before the end.
-    const fn days_before(self) -> i64 {
+    pub const fn days_before(self) -> i64 {
         match self {
             Self::ThreeDays => 3,
             Self::OneDay => 1,

@@ -67,6 +67,21 @@ pub fn tell(scope: &Scope, tenant: TenantId, event: String, address: String, let
     });
 }
 
+/// Welcomes a user whose address is confirmed, after the answer and once.
+pub fn welcome(scope: &Scope, tenant: TenantId, user: UserId) {
+    let sender = scope.clone();
+    scope.wait_until(async move {
+        let Ok(readers) = store::notifications::readers(&sender, tenant, Some(user)).await else { return };
+        let link = sender.settings().public_url.clone();
+        for reader in readers {
+            let event = format!("welcome {user}");
+            if mail::send(&sender, tenant, event, &reader.email, &Letter::Welcome { link: &link }).await.is_err() {
+                log::warn("mailed", "a welcome could not be asked for", Some(&sender));
+            }
+        }
+    });
+}
+
 /// What a user is told without having asked.
 pub enum Notice {
     /// The password was changed.

@@ -63,7 +63,7 @@ pub async fn open(scope: &Scope, person: &NewPerson<'_>) -> Result<(TenantId, Us
     let now = scope.now();
     let user = UserId::new(now, random::entropy()?);
     let tenant = TenantId::on_shard(now, random::entropy()?, shard(scope, person.email).await?);
-    let entitlement = first_plan(scope, person.product)?;
+    let mut entitlement = first_plan(scope, person.product)?;
     let email_verified = person.identity.is_some_and(|(_, vouched)| vouched);
     let account = NewAccount {
         user,
@@ -82,7 +82,10 @@ pub async fn open(scope: &Scope, person: &NewPerson<'_>) -> Result<(TenantId, Us
         },
         now,
     };
-    store::register(scope, &account).await.map_err(taken)?;
+    // Who had a trial before has an account with nothing left of it: GET /user/trial-status says why.
+    if let Some(trial) = store::register(scope, &account).await.map_err(taken)? {
+        entitlement.terms = Terms::Trial(trial);
+    }
     // A meter that is not told now is told on the first metered call: the account stands either way.
     if MeterClient::named(tenant, user, person.product).configure(scope, entitlement).await.is_err() {
         log::warn("register", "the plan could not be pushed to the meter yet", Some(scope));

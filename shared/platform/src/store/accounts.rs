@@ -7,12 +7,12 @@ use tollgate_domain::{
     id::{SessionId, Shard, TenantId, UserId},
     shards::Arrival,
     time::Timestamp,
-    trial::Trial,
+    trial::{Claimant, PersonKey, Trial},
 };
 
 use super::{
     database::{Param, Statement, StoreError, TenantDb},
-    directory,
+    directory, directory_jobs,
     provider_identities::{self, NewIdentity},
 };
 use crate::Scope;
@@ -23,6 +23,9 @@ pub const STATEMENTS: &[Statement] = &[
     ADD_USER,
     ADD_IDENTITY,
     ADD_SUBSCRIPTION,
+    CLAIM_TRIAL,
+    ADD_TRIAL,
+    END_TRIAL,
     PROFILE,
     RENAME,
     PASSWORD_HASH,
@@ -48,6 +51,23 @@ pub(super) const ADD_SUBSCRIPTION: Statement = Statement {
     name: "accounts.add_subscription",
     sql: "INSERT INTO subscriptions (tenant_id, user_id, product, plan, version, anchor_at, trial_started_at, trial_ends_at) \
           VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7)",
+};
+// Who had a trial of the product before has none left: the claim is another registration's.
+const CLAIM_TRIAL: Statement = Statement {
+    name: "accounts.claim_trial",
+    sql: "INSERT OR IGNORE INTO trial_claims (digest, claim, claimed_at) VALUES (?2, ?3, ?4)",
+};
+const ADD_TRIAL: Statement = Statement {
+    name: "accounts.add_trial",
+    sql: "INSERT INTO subscriptions (tenant_id, user_id, product, plan, version, anchor_at, trial_started_at, trial_ends_at) \
+          SELECT ?1, ?2, ?3, ?4, 1, ?5, ?5, \
+            iif(EXISTS (SELECT 1 FROM trial_claims c WHERE c.digest = ?7 AND c.claim = ?8), ?6, ?5)",
+};
+// On another shard than the first the claim is looked at afterwards.
+const END_TRIAL: Statement = Statement {
+    name: "accounts.end_trial",
+    sql: "UPDATE subscriptions SET trial_ends_at = trial_started_at \
+          WHERE tenant_id = ?1 AND user_id = ?2 AND product = ?3 AND plan = 'trial'",
 };
 // One statement answers the profile and whether the session still stands.
 const PROFILE: Statement = Statement {
@@ -116,12 +136,15 @@ pub struct NewAccount<'a> {
 /// Makes user, tenant, sign-in name and subscription: in one transaction on the first shard. On another the sign-in name comes
 /// last: an account whose registration broke off before it can be used by nobody, and is removed by schedule.
 ///
+/// Answers the trial that it begins with: of all who register as one person one gets it, the others one that is over.
+///
 /// # Errors
 /// `Taken("identities.email")` when the address is registered; another column when the identity is linked.
-pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<(), StoreError> {
+pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<Option<Trial>, StoreError> {
     let (user, now) = (account.user.to_string(), account.now.as_millis());
-    let trial_start = account.trial.map_or(Param::Null, |trial| Param::Int(trial.started_at.as_millis()));
-    let trial_end = account.trial.map_or(Param::Null, |trial| Param::Int(trial.ends_at.as_millis()));
+    let digest = Claimant::Person(&PersonKey::of(account.email)).digest(account.product);
+    // Random, and nobody's: the claim stays when the account is deleted.
+    let claim = scope.request_id().to_string();
     let db = TenantDb::of(scope, account.tenant)?;
     let (email, product) = (Param::Text(account.email.as_str()), Param::Text(account.product.as_str()));
     let identity = (ADD_IDENTITY, vec![email, Param::Text(&user)]);
@@ -141,25 +164,36 @@ pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<(), Sto
                 Param::Int(i64::from(account.email_verified)),
             ],
         ),
-        (
-            ADD_SUBSCRIPTION,
-            vec![
-                Param::Text(&user),
-                product,
-                Param::Text(account.plan.as_str()),
-                Param::Int(now),
-                trial_start,
-                trial_end,
-            ],
-        ),
     ];
+    let plan = Param::Text(account.plan.as_str());
+    let mut claimed = None;
+    if let Some(trial) = account.trial {
+        let (digest, claim) = (Param::Text(&digest), Param::Text(&claim));
+        let ends_at = Param::Int(trial.ends_at.as_millis());
+        let started_at = Param::Int(trial.started_at.as_millis());
+        if elsewhere {
+            writes.push((ADD_SUBSCRIPTION, vec![Param::Text(&user), product, plan, started_at, started_at, ends_at]));
+        } else {
+            claimed = Some((CLAIM_TRIAL, vec![digest, claim, Param::Int(now)]));
+            writes.push((ADD_TRIAL, vec![Param::Text(&user), product, plan, started_at, ends_at, digest, claim]));
+        }
+    } else {
+        let row = vec![Param::Text(&user), product, plan, Param::Int(now), Param::Null, Param::Null];
+        writes.push((ADD_SUBSCRIPTION, row));
+    }
     let id = account.identity.map(|identity| identity.id.to_string());
     if let (Some(identity), Some(id)) = (&account.identity, &id) {
         writes.push((provider_identities::ADD, provider_identities::values(identity, id, &user)));
     }
     if !elsewhere {
         writes.insert(0, identity);
-        return db.batch(&writes).await.map(drop);
+        if let Some(claimed) = claimed {
+            writes.insert(0, claimed);
+        }
+        let changed = db.batch(&writes).await?;
+        // The claim came first.
+        let is_first = changed.first().is_some_and(|rows| *rows > 0);
+        return Ok(account.trial.map(|trial| if is_first { trial } else { Trial::none_left(trial.started_at) }));
     }
     let how = Param::Text(Arrival::Registered.as_str());
     writes.push((ARRIVED, vec![Param::Text(&user), how, Param::Int(now)]));
@@ -167,7 +201,13 @@ pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<(), Sto
     directory::add_identity(scope, account.tenant, account.user, account.email).await?;
     // A note that stays is settled by schedule.
     let _ = db.run(SETTLED, &[Param::Text(&user)]).await;
-    Ok(())
+    let Some(trial) = account.trial else { return Ok(None) };
+    // Claims are on the first shard: only an address that is nobody's has come this far.
+    if directory_jobs::claim_trial(scope, &digest, &claim, account.now).await? {
+        return Ok(Some(trial));
+    }
+    db.run(END_TRIAL, &[Param::Text(&user), product]).await?;
+    Ok(Some(Trial::none_left(trial.started_at)))
 }
 
 /// A user's row with the tenant and the caller's session.

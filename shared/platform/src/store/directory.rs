@@ -45,6 +45,7 @@ pub const STATEMENTS: &[Statement] = &[
     EVENTS,
     REPLAY_EVENT,
     MOVE_CONFIG,
+    MOVE_PREFERENCES,
     MOVE_SECOND_FACTOR,
     MOVE_LINKS,
     FORMER_TENANTS,
@@ -359,6 +360,12 @@ const MOVE_CONFIG: Statement = Statement {
     sql: "UPDATE OR REPLACE user_configs SET tenant_id = ?2 WHERE tenant_id = ?1 AND user_id = ?3",
 };
 
+// So does which mails somebody wants.
+const MOVE_PREFERENCES: Statement = Statement {
+    name: "directory.move_preferences",
+    sql: "UPDATE OR REPLACE notification_preferences SET tenant_id = ?2 WHERE tenant_id = ?1 AND user_id = ?3",
+};
+
 // The second factor goes along: else joining a team would switch it off. Its secret stays sealed for the tenant it names.
 const MOVE_SECOND_FACTOR: Statement = Statement {
     name: "directory.move_second_factor",
@@ -398,7 +405,7 @@ struct Move {
 
 impl Move {
     /// Every session of the old tenant ends with it.
-    fn writes(self, now: Timestamp) -> [Write; 5] {
+    fn writes(self, now: Timestamp) -> [Write; 6] {
         let (user, from, to) = (text(&self.user), text(&self.from), text(&self.to));
         let home = self.home.map_or(JsValue::NULL, |home| text(&home));
         let row = vec![
@@ -415,6 +422,7 @@ impl Move {
             (teams::END_SESSIONS, vec![from.clone(), user.clone(), int(now.as_millis())]),
             (MOVE_USER, row),
             (MOVE_CONFIG, vec![from.clone(), to.clone(), user.clone()]),
+            (MOVE_PREFERENCES, vec![from.clone(), to.clone(), user.clone()]),
             (MOVE_SECOND_FACTOR, vec![from.clone(), to.clone(), user.clone()]),
             (MOVE_LINKS, vec![from, to, user]),
         ]

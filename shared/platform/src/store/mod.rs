@@ -2,7 +2,7 @@
 //!
 //! Handlers get rows through [`TenantDb`], which binds the caller's tenant as parameter 1 of every statement. No
 //! function crate names a database binding. Statements are constants beside their repository; those that cannot
-//! have a tenant yet (a sign-in knows only an address) are in [`directory`] and [`directory_federation`], each with its reason. `tests/sql-proof`
+//! have a tenant yet (a sign-in knows only an address) are in the files `directory*`, each with its reason. `tests/sql-proof`
 //! prepares, parses and runs each of them, and fails unless it stays within its tenant.
 
 mod accounts;
@@ -15,9 +15,12 @@ mod database;
 mod deletions;
 pub mod directory;
 pub mod directory_federation;
+pub mod directory_jobs;
+pub mod directory_mails;
 pub mod idempotent_answers;
 mod mail_tokens;
 mod mails;
+pub mod notifications;
 mod passwords;
 pub mod personal;
 pub mod provider_identities;
@@ -28,6 +31,7 @@ mod subscriptions;
 pub mod teams;
 mod usage_export;
 pub mod usage_reports;
+pub mod usage_statements;
 
 pub use accounts::{AccountRow, NewAccount, ProfileRow, password_hash, profile, register, rename};
 pub use api_keys::{
@@ -43,7 +47,7 @@ pub use deletions::{
     request_deletion,
 };
 pub use mail_tokens::{issue_mail_token, mail_token_holder, reset_password, verify_email};
-pub use mails::{mail_asked, mail_sent};
+pub use mails::{mail_asked, mail_replayed, mail_sent, mail_tried};
 pub use passwords::{PasswordRow, change_password, password, renew_password_hash};
 pub use second_factors::{
     SecondFactorRow, confirm_second_factor, drop_second_factor, enroll_second_factor, replace_recovery_codes,
@@ -67,6 +71,7 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     idempotent_answers::STATEMENTS,
     mail_tokens::STATEMENTS,
     mails::STATEMENTS,
+    notifications::STATEMENTS,
     passwords::STATEMENTS,
     second_factors::STATEMENTS,
     provider_identities::STATEMENTS,
@@ -78,7 +83,9 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     teams::STATEMENTS,
     usage_export::STATEMENTS,
     usage_reports::STATEMENTS,
+    usage_statements::STATEMENTS,
 ];
 
 /// Every statement that is not: each has its reason where it stands.
-pub const CROSSING_STATEMENTS: &[&[Statement]] = &[directory::STATEMENTS, directory_federation::STATEMENTS];
+pub const CROSSING_STATEMENTS: &[&[Statement]] =
+    &[directory::STATEMENTS, directory_federation::STATEMENTS, directory_jobs::STATEMENTS, directory_mails::STATEMENTS];

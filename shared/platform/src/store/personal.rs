@@ -115,6 +115,11 @@ pub const STATEMENTS: &[Statement] = &[
     T_BILLING_STATES,
     T_BILLING_CHANGES,
     T_BILLING_CHECKOUTS,
+    PREFERENCES,
+    M_PREFERENCES,
+    T_PREFERENCES,
+    T_USAGE_STATEMENTS,
+    M_MAILS,
     COUNT_MEMBER,
     COUNT_TENANT,
     FORGET_MAILS,
@@ -318,6 +323,23 @@ const T_SINGLE_SIGN_ON: Statement =
     Statement { name: "personal.tenant_single_sign_on", sql: "DELETE FROM single_sign_on WHERE tenant_id = ?1" };
 const T_SIGN_ON_DOMAINS: Statement =
     Statement { name: "personal.tenant_sign_on_domains", sql: "DELETE FROM sign_on_domains WHERE tenant_id = ?1" };
+const PREFERENCES: Statement = Statement {
+    name: "personal.notification_preferences",
+    sql: "SELECT p.user_id AS key, 0 AS number, json_object('reminders', p.reminders, 'quota_warnings', p.quota_warnings, \
+          'summary', p.summary) AS row FROM notification_preferences p WHERE p.tenant_id = ?1 AND p.user_id = ?2 \
+          AND (p.user_id, 0) > (?3, ?4) ORDER BY p.user_id LIMIT ?5",
+};
+const M_PREFERENCES: Statement = Statement {
+    name: "personal.member_preferences",
+    sql: "DELETE FROM notification_preferences WHERE tenant_id = ?1 AND user_id = ?2",
+};
+const T_PREFERENCES: Statement =
+    Statement { name: "personal.tenant_preferences", sql: "DELETE FROM notification_preferences WHERE tenant_id = ?1" };
+const T_USAGE_STATEMENTS: Statement =
+    Statement { name: "personal.tenant_usage_statements", sql: "DELETE FROM usage_statements WHERE tenant_id = ?1" };
+// Of old mails only the event is left: it may have the user's id in it.
+const M_MAILS: Statement =
+    Statement { name: "personal.member_mails", sql: "DELETE FROM mails WHERE tenant_id = ?1 AND instr(event, ?2) > 0" };
 const M_IDEMPOTENT_ANSWERS: Statement = Statement {
     name: "personal.member_idempotent_answers",
     sql: "DELETE FROM idempotent_answers WHERE tenant_id = ?1 AND user_id = ?2",
@@ -527,10 +549,13 @@ pub const TABLES: &[Personal] = &[
             columns: &["event", "kind", "recipient", "created_at", "sent_at"],
             withheld: &[
                 ("tenant_id", "the tenant's id, which stands elsewhere"),
-                ("body", "kept on a developer's machine only; carries secrets"),
+                ("body", "kept on a developer's machine, or after the mail failed; may carry secrets"),
+                ("attempts", "how often the mail was carried"),
+                ("failed_at", "how the mail was carried"),
+                ("error", "how the mail was carried"),
             ],
         },
-        member: &[],
+        member: &[M_MAILS],
         note: "Go with the address.",
         tenant: Some(T_MAILS),
     },
@@ -765,6 +790,50 @@ pub const TABLES: &[Personal] = &[
         member: &[],
         note: "The tenant's.",
         tenant: Some(T_BILLING_CHECKOUTS),
+    },
+    Personal {
+        table: "notification_preferences",
+        shown: Shown::Rows {
+            statement: PREFERENCES,
+            of: Of::User,
+            columns: &["reminders", "quota_warnings", "summary"],
+            withheld: &[
+                ("tenant_id", "the tenant's id, which stands elsewhere"),
+                ("user_id", "the user's own id"),
+                ("unsubscribe_key", "a secret"),
+            ],
+        },
+        member: &[M_PREFERENCES],
+        note: "",
+        tenant: Some(T_PREFERENCES),
+    },
+    Personal {
+        table: "usage_statements",
+        shown: Shown::Nothing("the tenant's sums: what the user used stands in usage_events"),
+        member: &[],
+        note: "The tenant's; sums that name nobody.",
+        tenant: Some(T_USAGE_STATEMENTS),
+    },
+    Personal {
+        table: "trial_claims",
+        shown: Shown::Nothing("a digest that names nobody"),
+        member: &[],
+        note: "Stays, so that a person has one trial; it leads to nobody.",
+        tenant: None,
+    },
+    Personal {
+        table: "job_states",
+        shown: Shown::Nothing("where the platform's own jobs stand"),
+        member: &[],
+        note: "About nobody.",
+        tenant: None,
+    },
+    Personal {
+        table: "job_runs",
+        shown: Shown::Nothing("what the platform's own jobs did"),
+        member: &[],
+        note: "About nobody.",
+        tenant: None,
     },
     Personal {
         table: "stripe_events",
