@@ -1,10 +1,11 @@
 //! The jobs: what each is called, when it runs, what it does.
 
-use tollgate_platform::{Problem, Scope};
-
-use crate::{
-    billing, clean_up, delete_users, remind_trials, rewrap_data_keys, roll_up, settle_arrivals, usage_statements,
+use tollgate_platform::{
+    Problem, Scope,
+    billing::{self, Worked},
 };
+
+use crate::{clean_up, delete_users, remind_trials, rewrap_data_keys, roll_up, settle_arrivals, usage_statements};
 
 /// A job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +71,11 @@ pub enum Next {
 }
 
 impl Step {
+    /// For those that `stripe-webhook` does.
+    fn of_billing(Worked { done, more }: Worked) -> Self {
+        Self::of((done, more))
+    }
+
     /// For jobs whose rows say where they stand.
     fn of((done, more): (u32, bool)) -> Self {
         Self { done, next: if more { Next::Later } else { Next::Rest(None) } }
@@ -104,8 +110,8 @@ impl Job {
                 roll_up::forget(scope).await?;
                 Ok(Step::of(roll_up::run(scope).await?))
             }
-            Self::SweepBilling => Ok(Step::of(billing::sweep(scope).await?)),
-            Self::ReconcileBilling => Ok(Step::of(billing::reconcile(scope).await?)),
+            Self::SweepBilling => billing::have_done(scope, billing::Job::Sweep).await.map(Step::of_billing),
+            Self::ReconcileBilling => billing::have_done(scope, billing::Job::Reconcile).await.map(Step::of_billing),
             Self::RewrapDataKeys => rewrap_data_keys::run(scope).await.map(Step::of),
             Self::RemindTrials => remind_trials::step(scope, cursor).await,
             Self::UsageStatements => usage_statements::step(scope, cursor).await,

@@ -3,7 +3,6 @@
 //! A job is bounded in what it does in one run, picks up where it left off, and does no harm when it runs twice.
 
 mod admin_jobs;
-mod billing;
 mod clean_up;
 mod delete_users;
 mod dev;

@@ -42,7 +42,7 @@ const WITHIN: &[(&str, &str)] = &[
     ("auth/password", "CREDENTIALS"),
     ("auth/sso", "SSO"),
     ("auth/totp", "CREDENTIALS"),
-    ("team/sso", "SSO"),
+    ("team/sso", "TEAM_SSO"),
     ("user/export", "PRIVACY"),
     ("user/upgrade-subscription", "BILLING"),
 ];
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(target("/auth/oauth/github/start"), Some(Target::Function("OAUTH")));
         assert_eq!(target("/auth/identities"), Some(Target::Function("OAUTH")));
         assert_eq!(target("/auth/identitiesx"), Some(Target::Function("AUTH")));
-        assert_eq!(target("/team/sso"), Some(Target::Function("SSO")));
+        assert_eq!(target("/team/sso"), Some(Target::Function("TEAM_SSO")));
         assert_eq!(target("/admin/jobs/clean_up/run"), Some(Target::Function("CRON")));
         assert_eq!(target("/admin/mails"), Some(Target::Function("NOTIFY")));
         assert_eq!(target("/user"), Some(Target::Function("PRIVACY")));

@@ -8,13 +8,16 @@ use tollgate_domain::{
 };
 use tollgate_platform::{
     Code, Problem, Scope,
-    federation::{Admitted, Answer, Identified, Provider, finish, known, link, new_identity, openid, refused, taken},
+    federation::{
+        Admitted, Answer, Identified, Provider, finish, known, link, new_identity, openid, refused, taken,
+        team_provider::of_team,
+    },
     http::{Query, Reply},
     store::directory_federation::{self, FlowRow, HolderRow},
     team,
 };
 
-use crate::{provider::of_team, start::team_of};
+use crate::start::team_of;
 
 /// How often it is decided anew when somebody else was faster.
 const TRIES: u32 = 4;

@@ -4,12 +4,13 @@ use serde::Deserialize;
 use tollgate_domain::{account::Email, federation::TeamDomain, id::TenantId};
 use tollgate_platform::{
     Code, Problem, Scope,
-    federation::{begin, openid},
+    federation::{
+        begin, openid,
+        team_provider::{no_sign_on, of_team},
+    },
     http::{Query, Reply},
     store::directory_federation,
 };
-
-use crate::provider::{no_sign_on, of_team};
 
 /// Parameters of a start.
 #[derive(Debug, Deserialize)]

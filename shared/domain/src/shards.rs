@@ -149,9 +149,9 @@ mod tests {
 
     #[test]
     fn a_note_is_settled_by_what_the_directory_says() {
+        use Arrival::{Moved, Registered};
         let (here, there) = (TenantId::from_bytes([1; 16]), TenantId::from_bytes([2; 16]));
         let (user, other) = (UserId::from_bytes([1; 16]), UserId::from_bytes([2; 16]));
-        use Arrival::{Moved, Registered};
         for (how, directory, settled) in [
             (Registered, Some((here, user)), Settled::Arrived),
             (Registered, None, Settled::Remove),

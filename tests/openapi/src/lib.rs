@@ -31,6 +31,7 @@ pub fn functions() -> Vec<(&'static str, Routes, Document)> {
         ("user", tollgate_user::ROUTES, tollgate_user::Docs::openapi()),
         ("oauth", tollgate_oauth::ROUTES, tollgate_oauth::Docs::openapi()),
         ("sso", tollgate_sso::ROUTES, tollgate_sso::Docs::openapi()),
+        ("team-sso", tollgate_team_sso::ROUTES, tollgate_team_sso::Docs::openapi()),
         ("privacy", tollgate_privacy::ROUTES, tollgate_privacy::Docs::openapi()),
         ("billing", tollgate_billing::ROUTES, tollgate_billing::Docs::openapi()),
         ("stripe-webhook", tollgate_stripe_webhook::ROUTES, tollgate_stripe_webhook::Docs::openapi()),

@@ -6,6 +6,7 @@
 //! | `converge` | Stripe is asked, and the state follows |
 //! | `carry_out` | others are told: meters, pool, mails |
 //! | `customer` | a tenant's one customer at Stripe |
+//! | `jobs` | what the clock does, asked by `cron`, done by `stripe-webhook` |
 //! | `prices` | the catalogue's prices at Stripe |
 //! | `waiting` | stored events on their way to the queue |
 
@@ -13,6 +14,7 @@ mod carry_out;
 mod converge;
 mod customer;
 mod held;
+mod jobs;
 mod prices;
 mod waiting;
 
@@ -20,5 +22,6 @@ pub use carry_out::carry_out;
 pub use converge::{Converged, Failure, converge_on, reconcile, subscription_at_stripe, tick};
 pub use customer::{customer, known_customer};
 pub use held::{Held, Later, load, load_all};
+pub use jobs::{JOBS_PATH, Job, Worked, have_done};
 pub use prices::price_ids;
 pub use waiting::hand_over_events;

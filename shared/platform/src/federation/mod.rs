@@ -6,6 +6,7 @@ mod flow;
 mod link;
 pub mod openid;
 mod provider;
+pub mod team_provider;
 
 pub use browser::Browser;
 pub use finish::{code_hash, finish, tokens};

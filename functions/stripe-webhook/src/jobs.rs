@@ -1,9 +1,12 @@
-//! Subscriptions: what the clock alone brings, events that the queue has lost, and the daily comparison with Stripe.
+//! `POST /internal/billing-jobs`, for `cron` over its service binding; the gateway does not lead here. Subscriptions: what the clock
+//! alone brings, events that the queue has lost, and the daily comparison with Stripe.
 
+use http::StatusCode;
 use tollgate_domain::{catalogue::Product, time::DAY_MS};
 use tollgate_platform::{
-    Scope,
-    billing::{self, Failure},
+    Problem, Scope,
+    billing::{self, Failure, Job, Worked},
+    http::{Json, Reply},
     log,
     store::{self, StoreError, directory},
 };
@@ -13,12 +16,22 @@ const LOST_MS: i64 = 60_000;
 /// Events and states of one run.
 const PER_RUN: u32 = 200;
 
+/// Does a bounded piece of a job.
+#[worker::send]
+pub async fn run(scope: Scope, Json(job): Json<Job>) -> Result<Reply, Problem> {
+    let (done, more) = match job {
+        Job::Sweep => sweep(&scope).await?,
+        Job::Reconcile => reconcile(&scope).await?,
+    };
+    Ok(Reply::json(StatusCode::OK, &Worked { done, more }))
+}
+
 /// Gives events that wait for more than a minute to the queue again, and carries out what is due: a grace or a paid period
 /// that is over, a reminder, what could not be told to somebody. Says how many, and whether there are more.
 ///
 /// # Errors
 /// When a database cannot be reached.
-pub async fn sweep(scope: &Scope) -> Result<(u32, bool), StoreError> {
+async fn sweep(scope: &Scope) -> Result<(u32, bool), StoreError> {
     let lost = directory::waiting_events(scope, scope.now().plus_millis(-LOST_MS), PER_RUN).await?;
     if !lost.is_empty() {
         billing::hand_over_events(scope, &lost).await.map_err(|_| StoreError::Failed)?;
@@ -52,7 +65,7 @@ pub async fn sweep(scope: &Scope) -> Result<(u32, bool), StoreError> {
 ///
 /// # Errors
 /// When a database or Stripe cannot be reached. Those that were compared until then are not compared again.
-pub async fn reconcile(scope: &Scope) -> Result<(u32, bool), StoreError> {
+async fn reconcile(scope: &Scope) -> Result<(u32, bool), StoreError> {
     if tollgate_platform::stripe::Stripe::of(scope).is_err() {
         return Ok((0, false));
     }

@@ -1,12 +1,12 @@
 //! Teams' own providers.
 
-use tollgate_domain::{federation::Issuer, id::TenantId};
-use tollgate_platform::{
+use super::{Provider, reach};
+use crate::{
     Code, Problem, Scope,
-    federation::{Provider, reach},
     store::single_sign_on,
     vault::{Place, Vault},
 };
+use tollgate_domain::{federation::Issuer, id::TenantId};
 
 /// A team's provider.
 pub async fn of_team(scope: &Scope, tenant: TenantId) -> Result<(Provider, Issuer), Problem> {

@@ -12,7 +12,10 @@ use tollgate_domain::{
 };
 use tollgate_platform::{
     Code, Problem, Scope, audit,
-    federation::{openid, reach},
+    federation::{
+        openid, reach,
+        team_provider::{no_sign_on, provider, redirect_uri, secret_place},
+    },
     http::{Json, Reply, no_content},
     identity::{OwnerOf, actor},
     store::single_sign_on,
@@ -20,10 +23,7 @@ use tollgate_platform::{
     vault::Vault,
 };
 
-use crate::{
-    domains::shown,
-    provider::{no_sign_on, provider, redirect_uri, secret_place},
-};
+use crate::domains::shown;
 
 /// The team's single sign-on: its provider, without the secret, and its domains.
 #[utoipa::path(get, path = "/team/sso", operation_id = "read_sso", tag = "team", security(("bearer" = [])), responses(
