@@ -157,7 +157,11 @@ test('who is alone is deleted with the tenant, everywhere, and only they', async
   const user = await busyUser(NAMES[1]);
   const bystander = await busyUser(NAMES[2]);
   await waitForMails(platform, user.email, 'verify_email');
-  await eventually('KV has a copy', async () => (await get(platform, '/usage/quota', { token: user.access_token })).data.as_of);
+  await eventually('KV has a copy', async () => {
+    const { headers } = await get(platform, '/usage/quota', { token: user.access_token });
+    const { data } = await get(platform, `/__dev/cost/${headers.get('x-request-id')}`);
+    return data?.kv_reads === 1 && data.durable_object_calls === 0;
+  }, 20_000);
   const about = [user.email, NAMES[1], user.user.id, user.key.id];
   const before = await search([...about, user.tenant.id]);
   for (const store of ['d1', 'kv', 'do']) assert.ok(before.some((hit) => hit.startsWith(store)), `${store} has something before: ${before.length}`);

@@ -106,7 +106,7 @@ test('sums by the hour are what the rows add up to, again and again', async () =
   const rebuilt = await run('rebuild_usage');
   assert.ok(rebuilt.ok && rebuilt.done >= 1);
   assert.deepEqual(await summary(), fromRows);
-  assertProblem(await post(platform, '/__dev/cron', { cron: '* * * * *' }), 422, 'invalid_input');
+  assertProblem(await post(platform, '/__dev/cron', { cron: '1 2 3 4 5' }), 422, 'invalid_input');
   await platform.restart({ env: { CLOCK_OFFSET_SECONDS: '' } });
 });
 

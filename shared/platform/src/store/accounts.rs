@@ -12,7 +12,7 @@ use tollgate_domain::{
 
 use super::{
     database::{Param, Statement, StoreError, TenantDb},
-    directory, directory_jobs,
+    directory, directory_jobs, personal,
     provider_identities::{self, NewIdentity},
 };
 use crate::Scope;
@@ -198,7 +198,12 @@ pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<Option<
     let how = Param::Text(Arrival::Registered.as_str());
     writes.push((ARRIVED, vec![Param::Text(&user), how, Param::Int(now)]));
     db.batch(&writes).await?;
-    directory::add_identity(scope, account.tenant, account.user, account.email).await?;
+    let named = directory::add_identity(scope, account.tenant, account.user, account.email).await;
+    if let Err(StoreError::Taken(_)) = &named {
+        // The address is somebody's: what was made is removed; what stays is removed by schedule.
+        let _ = personal::remove_tenant(&db).await;
+    }
+    named?;
     // A note that stays is settled by schedule.
     let _ = db.run(SETTLED, &[Param::Text(&user)]).await;
     let Some(trial) = account.trial else { return Ok(None) };
