@@ -5,9 +5,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startPlatform } from '../../tools/platform.mjs';
-import { generateKeys } from '../../tools/settings.mjs';
+import { generateKeys, generateMasterKey } from '../../tools/settings.mjs';
 import { installPython } from '../../tools/lib/python.mjs';
 import { freePort } from '../bench/rows/program.mjs';
+import { startStripe } from '../harness/stripe-front.mjs';
 
 const VERSION = '4.32.5';
 const CHECKS = ['not_a_server_error', 'status_code_conformance', 'content_type_conformance', 'response_headers_conformance', 'response_schema_conformance', 'ignored_auth'];
@@ -22,8 +23,11 @@ export async function contract(options) {
   const port = await freePort();
   const complaints = [];
   const log = ({ level, message }) => (level === 'error' || /panicked/.test(message)) && complaints.push(message);
-  const platform = await startPlatform({ port, stateDir: join(folder, 'state'), settings: { ...generateKeys(), PUBLIC_URL: `http://127.0.0.1:${port}` }, log });
+  const stripe = await startStripe();
+  const settings = { ...generateKeys(), MASTER_KEYS: generateMasterKey(), PUBLIC_URL: `http://127.0.0.1:${port}`, OPERATOR_TOKEN: 'op_0123456789abcdef0123456789', ...stripe.env };
+  const platform = await startPlatform({ port, stateDir: join(folder, 'state'), settings, log });
   try {
+    await stripe.pushCatalogue(platform);
     const answer = await fetch(`${platform.url}/auth/register`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -39,6 +43,7 @@ export async function contract(options) {
     return panics.length ? 1 : code;
   } finally {
     await platform.stop();
+    await stripe.stop();
     await rm(folder, { recursive: true, force: true });
   }
 }
