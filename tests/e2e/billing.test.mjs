@@ -230,7 +230,7 @@ test('what drifted from Stripe is mended by the daily comparison, and the audit 
   await becomes(kim, 'pro', ({ plan }) => plan === 'pro');
   // A late event of the purchase would find the cancellation by itself.
   const waiting = { headers: { authorization: 'Bearer op_0123456789abcdef0123456789' } };
-  await eventually('nothing is waiting', async () => (await get(platform, '/admin/stripe-events?status=pending', waiting)).data.data.length === 0, 20_000);
+  await eventually('nothing is waiting', async () => (await get(platform, '/admin/stripe-events?status=pending', waiting)).data.data.length === 0, 60_000);
   // Every webhook of the cancellation is lost.
   await stripe.cancelNow(id);
   for (const event of stripe.events) Object.defineProperty(event, 'delivered', { value: true });
