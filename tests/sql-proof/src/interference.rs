@@ -231,6 +231,16 @@ fn try_all(statements: &[(String, String)], fillings: u32) -> Result<BTreeMap<St
     Ok(effects.into_iter().map(|(name, count)| (name, count.get())).collect())
 }
 
+/// Statements that no filling moves, and why: their form is proven as every other's, and an end-to-end test runs them.
+const UNMOVED: [(&str, &str); 3] = [
+    ("accounts.claim_trial", "writes a table of all tenants, by a digest that names nobody: e2e `trial`"),
+    ("accounts.end_trial", "changes plans called `trial`, and fillings have other names: e2e `trial`"),
+    (
+        "notifications.switch_off",
+        "changes what its parameter names, and fillings name other things: e2e `notifications`",
+    ),
+];
+
 #[test]
 fn other_tenants_rows_make_no_difference_to_any_statement() {
     let statements: Vec<_> = tenant_statements().map(|found| (found.name.to_owned(), found.sql.to_owned())).collect();
@@ -239,7 +249,9 @@ fn other_tenants_rows_make_no_difference_to_any_statement() {
     let idle = statements.into_iter().filter(|(name, _)| effects[name] == 0).collect::<Vec<_>>();
     let still_idle: Vec<_> =
         try_all(&idle, MORE_FILLINGS).unwrap().into_iter().filter(|(_, count)| *count == 0).collect();
-    assert!(still_idle.is_empty(), "never had an effect: {still_idle:?}");
+    let unknown: Vec<_> =
+        still_idle.iter().filter(|(name, _)| UNMOVED.iter().all(|(known, _)| known != name)).collect();
+    assert!(unknown.is_empty(), "never had an effect: {unknown:?}");
     eprintln!("Interference: {} statements, {} runs each and more", effects.len(), FILLINGS * RUNS_EACH);
 }
 
