@@ -6,7 +6,7 @@ use tollgate_api::{subscription::InvoiceOut, usage::PageOut};
 use tollgate_domain::{stripe_api::Form, time::Timestamp};
 use tollgate_platform::{
     Code, Problem, Scope, billing,
-    http::{Query, Reply},
+    http::{Query, Reply, limit},
     identity::{OwnerWith, needs::BillingRead},
     stripe::Stripe,
 };
@@ -66,10 +66,7 @@ pub async fn invoices(
     caller: OwnerWith<BillingRead>,
     Query(page): Query<Page>,
 ) -> Result<Reply, Problem> {
-    let limit = page.limit.unwrap_or(20);
-    if !(1..=100).contains(&limit) {
-        return Err(Problem::new(Code::BadRequest, "limit must be 1 to 100."));
-    }
+    let limit = limit(page.limit)?;
     let stripe = Stripe::of(&scope)?;
     let Some(customer) = billing::known_customer(&scope, caller.tenant).await? else {
         return Ok(Reply::json(StatusCode::OK, &PageOut::<InvoiceOut> { data: Vec::new(), next_cursor: None }));

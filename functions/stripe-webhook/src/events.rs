@@ -7,7 +7,7 @@ use tollgate_api::usage::PageOut;
 use tollgate_domain::time::Timestamp;
 use tollgate_platform::{
     Code, Problem, Scope,
-    http::{Query, Reply},
+    http::{Query, Reply, limit},
     identity::Operator,
     log,
     store::directory::{self, EventRow},
@@ -88,10 +88,7 @@ pub async fn list(scope: Scope, _operator: Operator, Query(which): Query<Which>)
     {
         return bad("status must be pending, done, ignored or dead.");
     }
-    let limit = which.limit.unwrap_or(20);
-    if !(1..=100).contains(&limit) {
-        return bad("limit must be 1 to 100.");
-    }
+    let limit = limit(which.limit)?;
     if which.cursor.is_some_and(|cursor| !(0..1 << 52).contains(&cursor)) {
         return bad("cursor is not the next_cursor of a page.");
     }

@@ -8,7 +8,11 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use tollgate_api::Problem;
 use tollgate_domain::{federation::FLOW_MS, secret_hash::SecretHash};
 
-use crate::{Scope, http::Reply, random};
+use crate::{
+    Scope,
+    http::{Reply, cookie},
+    random,
+};
 
 const NAME: &str = "tollgate_flow";
 
@@ -62,8 +66,7 @@ fn name(scope: &Scope) -> String {
 }
 
 fn parse(header: &str, name: &str) -> Option<[u8; 32]> {
-    let mut pairs = header.split(';').filter_map(|pair| pair.trim().split_once('='));
-    let (_, value) = pairs.find(|(found, _)| *found == name)?;
+    let value = cookie(header, name)?;
     let mut secret = [0; 32];
     let length = Base64UrlUnpadded::decode(value, &mut secret).ok()?.len();
     (length == 32).then_some(secret)
