@@ -48,6 +48,19 @@ const someone = (more) => {
   return { sub: createHash('sha256').update(email).digest('hex').slice(0, 20), email, email_verified: true, ...more };
 };
 
+test('who begins sign-ins without end waits, and others do not', async () => {
+  const start = (address) => fetch(`${platform.url}/auth/oauth/oidc/start`, { redirect: 'manual', headers: { 'x-dev-address': address } });
+  const answers = [];
+  for (let n = 0; n < 62; n += 31) answers.push(...(await Promise.all(Array.from({ length: 31 }, () => start('10.81.1.1')))));
+  const statuses = answers.map(({ status }) => status);
+  assert.ok(statuses.filter((status) => status === 302).length <= 61, 'sixty, and one more for ten seconds');
+  const refused = answers.find(({ status }) => status === 429);
+  assert.ok(refused, String(statuses));
+  assert.equal((await refused.json()).code, 'rate_limited');
+  assert.match(refused.headers.get('retry-after'), /^\d+$/);
+  assert.equal((await start('10.81.1.2')).status, 302);
+});
+
 test('a new person gets an account with a trial, and the next time the same one', async () => {
   const ada = someone({ name: 'Ada' });
   const first = await signIn(ada);

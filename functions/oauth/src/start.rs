@@ -27,7 +27,7 @@ pub struct Start {
     ),
     responses(
         (status = 302, description = "To the provider"), (status = 400, body = Problem),
-        (status = 404, body = Problem, description = "`provider_not_configured`"), (status = 503, body = Problem),
+        (status = 404, body = Problem, description = "`provider_not_configured`"), (status = 429, body = Problem), (status = 503, body = Problem),
     ))]
 #[worker::send]
 pub async fn start(scope: Scope, Path(provider): Path<String>, Query(input): Query<Start>) -> Result<Reply, Problem> {

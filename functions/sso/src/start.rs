@@ -29,7 +29,7 @@ pub struct SsoStart {
     ),
     responses(
         (status = 302, description = "To the provider"), (status = 400, body = Problem),
-        (status = 404, body = Problem, description = "`provider_not_configured`"), (status = 503, body = Problem),
+        (status = 404, body = Problem, description = "`provider_not_configured`"), (status = 429, body = Problem), (status = 503, body = Problem),
     ))]
 #[worker::send]
 pub async fn start(scope: Scope, Query(input): Query<SsoStart>) -> Result<Reply, Problem> {

@@ -13,6 +13,7 @@ use super::{Browser, Provider, refused};
 use crate::{
     Scope,
     exchange::form,
+    guard,
     http::Reply,
     random,
     store::directory_federation::{self, FlowRow, NewFlow},
@@ -46,7 +47,7 @@ impl Answer {
 /// Remembers a flow and sends the browser off.
 ///
 /// # Errors
-/// 400 for a `return_to` that leads elsewhere, 503 when the database cannot be written.
+/// 400 for a `return_to` that leads elsewhere, 429 for too many from one address, 503 when the database cannot be written.
 pub async fn begin(
     scope: &Scope,
     provider: &Provider,
@@ -63,6 +64,7 @@ pub async fn begin(
             )
         })?),
     };
+    guard::admit_flow(scope).await?;
     let secret = || random::bytes::<32>().map(|bytes| Base64UrlUnpadded::encode_string(&bytes));
     let (state, nonce, verifier) = (secret()?, secret()?, secret()?);
     let query = form(&[

@@ -30,6 +30,20 @@ const COOKIE_SECONDS: u32 = 400 * 86_400;
 /// Mails to one account, and asked for from one address.
 const MAILS: GuardRequest = GuardRequest::Counted { free: 10, forget_one_ms: 10 * 60 * 1000 };
 
+/// Sign-ins through others that are begun from one address: each writes a row before anybody is known.
+const FLOWS: GuardRequest = GuardRequest::Counted { free: 60, forget_one_ms: 10 * 1000 };
+
+/// Whether a sign-in through others may begin: sixty at once from one address, then one every ten seconds.
+///
+/// # Errors
+/// 429 with the time to wait; 503 when a counter cannot be reached.
+pub async fn admit_flow(scope: &Scope) -> Result<(), Problem> {
+    match network(scope) {
+        Some(address) => admitted(call(scope, &format!("flows-from/{address}"), FLOWS).await?),
+        None => Ok(()),
+    }
+}
+
 /// One account and one address that tries.
 #[derive(Debug)]
 pub struct Guard {
