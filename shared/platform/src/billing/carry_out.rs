@@ -5,31 +5,60 @@ use tollgate_api::Problem;
 use tollgate_domain::{
     catalogue::Product,
     meter::{Entitlement, Limits},
-    subscription::Effect,
+    subscription::{Effect, Notice, NoticeKind},
 };
 
-use super::held::Held;
+use super::{claims::claim, converge::converge_on, held::Held};
 use crate::{
     Scope, log, mail,
     meter::{MeterClient, PoolClient, PoolReply, PoolRequest},
     store,
 };
 
-/// Carries out what waits. What fails is tried again by the clock.
+/// Carries out what waits. What fails is tried again by the clock. A trial is claimed before anybody is told of it: where
+/// there was one before, they are told what is then.
 ///
 /// # Errors
 /// When somebody could not be told.
 pub async fn carry_out(scope: &Scope, held: &Held) -> Result<(), Problem> {
+    settle(scope, held).await.map(drop)
+}
+
+/// The same; answers what is held then.
+///
+/// # Errors
+/// When somebody could not be told.
+pub async fn settled(scope: &Scope, held: Held) -> Result<Held, Problem> {
+    Ok(settle(scope, &held).await?.unwrap_or(held))
+}
+
+/// Answers the state that follows where a trial was refused.
+async fn settle(scope: &Scope, held: &Held) -> Result<Option<Held>, Problem> {
+    let mut refused = None;
+    for effect in &held.pending {
+        if let Effect::ClaimTrial { subscription } = effect
+            && !claim(scope, held, subscription).await?
+        {
+            refused = Some(converge_on(scope, held.tenant, subscription, "billing").await?.held);
+        }
+    }
+    tell(scope, refused.as_ref().unwrap_or(held), refused.is_some()).await?;
+    Ok(refused)
+}
+
+async fn tell(scope: &Scope, held: &Held, refused: bool) -> Result<(), Problem> {
     let product = held.subscription.product;
     for effect in &held.pending {
         match effect {
             Effect::Push(_) => push(scope, held, product).await?,
+            // It has not begun.
+            Effect::Mail(Notice { kind: NoticeKind::TrialStarted { .. }, .. }) if refused => {}
             Effect::Mail(notice) => {
                 let Some(owner) = store::billing::owner(scope, held.tenant).await? else { continue };
                 let portal = format!("{}/subscription", scope.settings().public_url);
                 mail::notice(scope, held.tenant, &owner, product, notice, &portal).await?;
             }
-            Effect::Seats(_) | Effect::Audit(_) | Effect::Duplicate { .. } => {}
+            Effect::Seats(_) | Effect::Audit(_) | Effect::Duplicate { .. } | Effect::ClaimTrial { .. } => {}
         }
     }
     if held.revision > 0 {

@@ -17,6 +17,7 @@ pub mod directory;
 pub mod directory_federation;
 pub mod directory_jobs;
 pub mod directory_mails;
+pub mod directory_trials;
 pub mod idempotent_answers;
 mod mail_tokens;
 mod mails;
@@ -57,7 +58,7 @@ pub use sessions::{
     ListedSession, NewSession, Rotation, SessionRow, end_session, is_new_device, listed_session, open_session,
     recent_sessions, rotate, session, sessions, users_products,
 };
-pub use subscriptions::{SubscriptionRow, subscription};
+pub use subscriptions::{SubscriptionRow, products, subscription};
 pub use usage_export::write_export;
 
 /// Every statement that is bound to a tenant, by repository.
@@ -87,5 +88,10 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
 ];
 
 /// Every statement that is not: each has its reason where it stands.
-pub const CROSSING_STATEMENTS: &[&[Statement]] =
-    &[directory::STATEMENTS, directory_federation::STATEMENTS, directory_jobs::STATEMENTS, directory_mails::STATEMENTS];
+pub const CROSSING_STATEMENTS: &[&[Statement]] = &[
+    directory::STATEMENTS,
+    directory_federation::STATEMENTS,
+    directory_jobs::STATEMENTS,
+    directory_mails::STATEMENTS,
+    directory_trials::STATEMENTS,
+];
