@@ -65,7 +65,7 @@ async fn buy(scope: &Scope, caller: &OwnerWith<Billing>, input: &CheckoutIn) -> 
     // What was paid a moment ago, and no webhook has told yet, is not bought again.
     if let Some(customer) = billing::known_customer(scope, caller.tenant).await? {
         held = billing::reconcile(scope, caller.tenant, product, &customer, "billing").await?.held;
-        held = billing::settled(scope, held).await?;
+        billing::tell(scope, &held).await?;
     }
     if held.given.is_some() {
         return Err(Problem::new(
@@ -89,12 +89,13 @@ async fn buy(scope: &Scope, caller: &OwnerWith<Billing>, input: &CheckoutIn) -> 
             {
                 trial_days = Some(days);
             }
-            let wanted = Wanted { choice, trial_days };
+            let wanted = Wanted::of(choice, trial_days);
             match session::open(scope, &stripe, caller, product, &customer, wanted, followed.as_deref()).await? {
                 Opened::At(url) => (Some(url), held),
                 Opened::Paid => {
                     let held = billing::reconcile(scope, caller.tenant, product, &customer, "billing").await?.held;
-                    (None, billing::settled(scope, held).await?)
+                    billing::tell(scope, &held).await?;
+                    (None, held)
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tollgate_domain::{
-    catalogue::{Product, current},
+    catalogue::{Interval, Plan, Product, current},
     stripe_api::Form,
     subscription::{TRIAL_CARD, TRIAL_MARK},
 };
@@ -36,12 +36,22 @@ struct Session {
 /// What a checkout is opened for. Without a trial it is written as before there were any: an open one stays open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wanted {
-    /// What was chosen.
-    #[serde(flatten)]
-    pub choice: Choice,
+    /// The plan.
+    pub plan: Plan,
+    /// How often it is paid.
+    pub interval: Interval,
+    /// Its seats.
+    pub seats: u32,
     /// How long nothing is charged, in days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial_days: Option<i64>,
+}
+
+impl Wanted {
+    /// What was chosen, to begin with so many days of a trial.
+    pub const fn of(choice: Choice, trial_days: Option<i64>) -> Self {
+        Self { plan: choice.plan, interval: choice.interval, seats: choice.seats, trial_days }
+    }
 }
 
 /// What came of it.
@@ -130,7 +140,9 @@ async fn make(
     customer: &str,
     row: &CheckoutRow,
 ) -> Result<Session, Problem> {
-    let Wanted { choice, trial_days } = serde_json::from_str(&row.choice).map_err(|_| Problem::internal())?;
+    let Wanted { plan, interval, seats, trial_days } =
+        serde_json::from_str(&row.choice).map_err(|_| Problem::internal())?;
+    let choice = Choice { plan, interval, seats };
     let offer = current(product, choice.plan).ok_or_else(Problem::internal)?;
     let lines = priced(scope, stripe, product, offer, choice).await?;
     let url = &scope.settings().public_url;

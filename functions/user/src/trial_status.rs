@@ -66,10 +66,9 @@ pub async fn trial_status(
             TrialStatus::Ended,
             format!("The plan {} ended at {at}. Nothing was deleted; choose a plan to go on.", row.plan),
         ),
-        _ if missing => (
-            TrialStatus::PastDue,
-            format!("A payment for the plan {plan} is missing: pay it in the customer portal."),
-        ),
+        _ if missing => {
+            (TrialStatus::PastDue, format!("A payment for the plan {plan} is missing: pay it in the customer portal."))
+        }
         Some(trial) if with_card.is_some() => (TrialStatus::Trialing, of_card(&row, trial, days_remaining)),
         Some(trial) if !trial.was_given() && row.trial_denied_by.is_some() => (
             TrialStatus::Expired,

@@ -5,11 +5,13 @@
 //! not only while Stripe says `trialing`, but also in the hour in which its first invoice is a draft, and while the first
 //! payment fails (<https://docs.stripe.com/billing/subscriptions/trials>).
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{observed::seconds, stripe::{LatestInvoice, StripeSubscription}};
+use super::{
+    observed::seconds,
+    stripe::{LatestInvoice, StripeSubscription},
+};
 use crate::time::{Period, Timestamp};
 
 /// The name in the metadata of a subscription that began with a trial of ours.
@@ -52,72 +54,22 @@ pub(super) fn card_trial(object: &StripeSubscription, period: Period) -> Option<
 /// A subscription as it is fetched to see whose trial it is, with `expand[]=default_payment_method` and
 /// `expand[]=customer.invoice_settings.default_payment_method`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Payer {
-    status: String,
-    #[serde(default)]
-    metadata: Option<BTreeMap<String, String>>,
-    #[serde(default)]
-    default_payment_method: Option<Expanded<Method>>,
-    #[serde(default)]
-    customer: Option<Expanded<Customer>>,
-}
-
-/// An object, where it was expanded; else its id.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-enum Expanded<T> {
-    Whole(T),
-    Id(String),
-}
-
-impl<T> Expanded<T> {
-    const fn whole(&self) -> Option<&T> {
-        match self {
-            Self::Whole(whole) => Some(whole),
-            Self::Id(_) => None,
-        }
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-struct Method {
-    #[serde(default)]
-    card: Option<Card>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-struct Card {
-    #[serde(default)]
-    fingerprint: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-struct Customer {
-    #[serde(default)]
-    invoice_settings: Option<InvoiceSettings>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-struct InvoiceSettings {
-    #[serde(default)]
-    default_payment_method: Option<Expanded<Method>>,
-}
+#[serde(transparent)]
+pub struct Payer(Value);
 
 impl Payer {
     /// The fingerprint of the card that will be charged: the subscription's own, else the customer's. `None` for what is no
     /// card.
     pub fn fingerprint(&self) -> Option<&str> {
-        let own = self.default_payment_method.as_ref();
-        let method = own.or_else(|| {
-            let customer = self.customer.as_ref()?.whole()?;
-            customer.invoice_settings.as_ref()?.default_payment_method.as_ref()
-        });
-        method?.whole()?.card.as_ref()?.fingerprint.as_deref().filter(|print| !print.is_empty())
+        let own = self.0.get("default_payment_method").filter(|method| !method.is_null());
+        let method = own.or_else(|| self.0.pointer("/customer/invoice_settings/default_payment_method"));
+        method?.pointer("/card/fingerprint")?.as_str().filter(|print| !print.is_empty())
     }
 
     /// Whether it is a trial of ours in which nothing was paid, and may be ended without taking anything from anybody.
     pub fn is_trial(&self) -> bool {
-        self.status == "trialing" && self.mark().is_some_and(|mark| mark == TRIAL_CARD || mark == TRIAL_REFUSED)
+        let status = self.0.get("status").and_then(Value::as_str);
+        status == Some("trialing") && matches!(self.mark(), Some(TRIAL_CARD | TRIAL_REFUSED))
     }
 
     /// Whether it was decided that there was one before.
@@ -126,14 +78,14 @@ impl Payer {
     }
 
     fn mark(&self) -> Option<&str> {
-        self.metadata.as_ref()?.get(TRIAL_MARK).map(String::as_str)
+        self.0.get("metadata")?.get(TRIAL_MARK)?.as_str()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn payer(value: Value) -> Payer {
         serde_json::from_value(value).unwrap()

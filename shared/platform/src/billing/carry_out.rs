@@ -21,19 +21,34 @@ use crate::{
 /// # Errors
 /// When somebody could not be told.
 pub async fn carry_out(scope: &Scope, held: &Held) -> Result<(), Problem> {
-    settle(scope, held).await.map(drop)
+    let refused = match claim_all(scope, held).await {
+        Ok(refused) => refused,
+        Err(problem) => {
+            tell(scope, held).await?;
+            return Err(problem);
+        }
+    };
+    let now = refused.as_ref().unwrap_or(held);
+    tell_all(scope, now, refused.is_some()).await
 }
 
-/// The same; answers what is held then.
+/// The same without claims, for who is waited for: they are made when Stripe tells of the subscription, or by the clock. Until
+/// then a trial waits; whoever pays does not.
 ///
 /// # Errors
 /// When somebody could not be told.
-pub async fn settled(scope: &Scope, held: Held) -> Result<Held, Problem> {
-    Ok(settle(scope, &held).await?.unwrap_or(held))
+pub async fn tell(scope: &Scope, held: &Held) -> Result<(), Problem> {
+    if !held.pending.iter().any(|effect| matches!(effect, Effect::ClaimTrial { .. })) {
+        return tell_all(scope, held, false).await;
+    }
+    if held.subscription.card_trial().is_none() {
+        effects(scope, held, false).await?;
+    }
+    Ok(())
 }
 
 /// Answers the state that follows where a trial was refused.
-async fn settle(scope: &Scope, held: &Held) -> Result<Option<Held>, Problem> {
+async fn claim_all(scope: &Scope, held: &Held) -> Result<Option<Held>, Problem> {
     let mut refused = None;
     for effect in &held.pending {
         if let Effect::ClaimTrial { subscription } = effect
@@ -42,11 +57,20 @@ async fn settle(scope: &Scope, held: &Held) -> Result<Option<Held>, Problem> {
             refused = Some(converge_on(scope, held.tenant, subscription, "billing").await?.held);
         }
     }
-    tell(scope, refused.as_ref().unwrap_or(held), refused.is_some()).await?;
     Ok(refused)
 }
 
-async fn tell(scope: &Scope, held: &Held, refused: bool) -> Result<(), Problem> {
+async fn tell_all(scope: &Scope, held: &Held, refused: bool) -> Result<(), Problem> {
+    effects(scope, held, refused).await?;
+    if held.revision > 0 {
+        let due_at = held.subscription.due_at(scope.now());
+        let product = held.subscription.product;
+        store::billing::carried_out(scope, held.tenant, product, held.revision, due_at).await?;
+    }
+    Ok(())
+}
+
+async fn effects(scope: &Scope, held: &Held, refused: bool) -> Result<(), Problem> {
     let product = held.subscription.product;
     for effect in &held.pending {
         match effect {
@@ -60,10 +84,6 @@ async fn tell(scope: &Scope, held: &Held, refused: bool) -> Result<(), Problem> 
             }
             Effect::Seats(_) | Effect::Audit(_) | Effect::Duplicate { .. } | Effect::ClaimTrial { .. } => {}
         }
-    }
-    if held.revision > 0 {
-        let due_at = held.subscription.due_at(scope.now());
-        store::billing::carried_out(scope, held.tenant, product, held.revision, due_at).await?;
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ mod jobs;
 mod prices;
 mod waiting;
 
-pub use carry_out::{carry_out, settled};
+pub use carry_out::{carry_out, tell};
 pub use converge::{Converged, Failure, converge_on, reconcile, subscription_at_stripe, tick};
 pub use customer::{customer, known_customer};
 pub use held::{Held, Later, load, load_all};
