@@ -271,7 +271,8 @@ test('Stripe fails while a trial is ended: it is ended later, and never becomes 
   const card = freshCard();
   await triesAndDelivers(one, card);
   await becomes(one, 'the first runs', ({ status }) => status === 'trialing');
-  stripe.fail(/^DELETE \/v1\/subscriptions\//, ...Array(4).fill(500));
+  // Every try for each of the three events; the queue brings them again.
+  stripe.fail(/^DELETE \/v1\/subscriptions\//, ...Array(12).fill(500));
   const id = await triesAndDelivers(two, card);
   await eventually('it is marked', async () => (await stripe.subscription(id)).metadata.tollgate_trial === 'refused', 20_000);
   assert.equal((await held(two)).plan, 'trial');
