@@ -3,6 +3,7 @@
 mod events;
 mod jobs;
 mod process;
+mod receipt;
 mod receive;
 mod stripe_queue;
 

@@ -16,35 +16,40 @@ use crate::{
 };
 
 /// Carries out what waits. What fails is tried again by the clock. A trial is claimed before anybody is told of it: where
-/// there was one before, they are told what is then.
+/// there was one before, they are told what is then. Whoever pays is told first.
 ///
 /// # Errors
 /// When somebody could not be told.
 pub async fn carry_out(scope: &Scope, held: &Held) -> Result<(), Problem> {
-    let refused = match claim_all(scope, held).await {
-        Ok(refused) => refused,
-        Err(problem) => {
-            tell(scope, held).await?;
-            return Err(problem);
-        }
-    };
-    let now = refused.as_ref().unwrap_or(held);
-    tell_all(scope, now, refused.is_some()).await
-}
-
-/// The same without claims, for who is waited for: they are made when Stripe tells of the subscription, or by the clock. Until
-/// then a trial waits; whoever pays does not.
-///
-/// # Errors
-/// When somebody could not be told.
-pub async fn tell(scope: &Scope, held: &Held) -> Result<(), Problem> {
-    if !held.pending.iter().any(|effect| matches!(effect, Effect::ClaimTrial { .. })) {
-        return tell_all(scope, held, false).await;
-    }
-    if held.subscription.card_trial().is_none() {
+    let is_trial = held.subscription.card_trial().is_some();
+    if !is_trial {
         effects(scope, held, false).await?;
     }
-    Ok(())
+    let refused = claim_all(scope, held).await?;
+    match &refused {
+        Some(now) => effects(scope, now, true).await?,
+        None if is_trial => effects(scope, held, false).await?,
+        None => {}
+    }
+    carried_out(scope, refused.as_ref().unwrap_or(held)).await
+}
+
+/// Tells the meters, for who is waited for; mails and claims follow when Stripe tells of the change, or by the clock. A trial
+/// that is not claimed yet waits with them.
+///
+/// # Errors
+/// When a meter could not be told.
+pub async fn tell(scope: &Scope, held: &Held) -> Result<(), Problem> {
+    let (mut changed, mut claims, mut mails) = (false, false, false);
+    for effect in &held.pending {
+        changed |= matches!(effect, Effect::Push(_));
+        claims |= matches!(effect, Effect::ClaimTrial { .. });
+        mails |= matches!(effect, Effect::Mail(_));
+    }
+    if changed && !(claims && held.subscription.card_trial().is_some()) {
+        push(scope, held, held.subscription.product).await?;
+    }
+    if claims || mails { Ok(()) } else { carried_out(scope, held).await }
 }
 
 /// Answers the state that follows where a trial was refused.
@@ -60,8 +65,7 @@ async fn claim_all(scope: &Scope, held: &Held) -> Result<Option<Held>, Problem> 
     Ok(refused)
 }
 
-async fn tell_all(scope: &Scope, held: &Held, refused: bool) -> Result<(), Problem> {
-    effects(scope, held, refused).await?;
+async fn carried_out(scope: &Scope, held: &Held) -> Result<(), Problem> {
     if held.revision > 0 {
         let due_at = held.subscription.due_at(scope.now());
         let product = held.subscription.product;

@@ -17,6 +17,7 @@ pub mod directory;
 pub mod directory_federation;
 pub mod directory_jobs;
 pub mod directory_mails;
+pub mod directory_stripe_events;
 pub mod directory_trials;
 pub mod idempotent_answers;
 mod mail_tokens;
@@ -93,5 +94,6 @@ pub const CROSSING_STATEMENTS: &[&[Statement]] = &[
     directory_federation::STATEMENTS,
     directory_jobs::STATEMENTS,
     directory_mails::STATEMENTS,
+    directory_stripe_events::STATEMENTS,
     directory_trials::STATEMENTS,
 ];
