@@ -54,6 +54,41 @@ test('a checkout is opened, paid, and is a subscription of two items then', asyn
   assert.deepEqual(data.map((one) => one.id), [id]);
 });
 
+test('a checkout with a trial takes a card and no money, and is paid after it', async () => {
+  const tried = await sdk.customers.create({ email: 'grace@example.com' });
+  const session = await sdk.checkout.sessions.create({ mode: 'subscription', customer: tried.id, success_url: 'https://x.test/', payment_method_collection: 'always', line_items: [{ price: prices.teams.id, quantity: 1 }, { price: prices.seat.id, quantity: 3 }], subscription_data: { trial_period_days: 7, metadata: { tollgate_trial: 'card' } } });
+  await assert.rejects(sdk.checkout.sessions.create({ mode: 'subscription', customer: tried.id, success_url: 'https://x.test/', line_items: [{ price: prices.pro.id, quantity: 1 }], subscription_data: { trial_period_days: 0 } }), /minimum number/);
+  const id = await stripe.pay(session.url, { card: '5555555555554444' });
+  const held = await sdk.subscriptions.retrieve(id, { expand: ['default_payment_method', 'customer.invoice_settings.default_payment_method', 'latest_invoice'] });
+  assert.deepEqual([held.status, held.metadata.tollgate_trial, held.latest_invoice], ['trialing', 'card', null]);
+  assert.equal(held.trial_end - held.trial_start, 7 * 86_400);
+  assert.equal(held.items.data[0].current_period_end, held.trial_end);
+  const { fingerprint } = held.default_payment_method.card;
+  assert.match(fingerprint, /^[0-9a-f]{16}$/);
+  assert.equal(held.customer.invoice_settings.default_payment_method.card.fingerprint, fingerprint);
+  assert.equal(await stripe.charged(tried.id), 0);
+  // The same number is the same card, whoever gives it.
+  const other = await sdk.customers.create({ email: 'eve@example.com' });
+  const begun = await stripe.begin(other.id, 'key_pro', { card: '5555555555554444' });
+  const shown = await sdk.subscriptions.retrieve(begun, { expand: ['customer.invoice_settings.default_payment_method'] });
+  assert.equal(shown.customer.invoice_settings.default_payment_method.card.fingerprint, fingerprint);
+  // Another price in the trial costs nothing.
+  await sdk.subscriptions.update(id, { items: [{ id: held.items.data[0].id, quantity: 2 }], proration_behavior: 'always_invoice', payment_behavior: 'error_if_incomplete' });
+  assert.equal(await stripe.charged(tried.id), 0);
+  await stripe.endTrial(id);
+  const paid = await sdk.subscriptions.retrieve(id, { expand: ['latest_invoice'] });
+  assert.deepEqual([paid.status, paid.latest_invoice.status, await stripe.charged(tried.id)], ['active', 'paid', 2 * 4900 + 3 * 1200]);
+  assert.equal(paid.items.data[0].current_period_start, paid.trial_end);
+  // One that is cancelled in its trial stays cancelled, and uncharged.
+  const third = await sdk.customers.create({ email: 'bob@example.com' });
+  const again = await sdk.checkout.sessions.create({ mode: 'subscription', customer: third.id, success_url: 'https://x.test/', line_items: [{ price: prices.pro.id, quantity: 1 }], subscription_data: { trial_period_days: 7 } });
+  const gone = await stripe.pay(again.url);
+  await sdk.subscriptions.update(gone, { metadata: { tollgate_trial: 'refused' } });
+  await sdk.subscriptions.cancel(gone);
+  const cancelled = await sdk.subscriptions.retrieve(gone);
+  assert.deepEqual([cancelled.status, cancelled.metadata.tollgate_trial, await stripe.charged(third.id)], ['canceled', 'refused', 0]);
+});
+
 test('the same idempotency key is the same answer, and a conflict while it runs', async () => {
   const options = { idempotencyKey: 'key-1' };
   const [one, two] = await Promise.all([checkout(options), checkout(options)]);

@@ -74,6 +74,7 @@ export async function startStripe() {
     const card = await local('POST', '/v1/payment_methods', { type: 'card', 'card[number]': number, 'card[exp_month]': '12', 'card[exp_year]': '2034', 'card[cvc]': '123' });
     await local('POST', `/v1/payment_methods/${card.id}/attach`, { customer });
     await local('POST', `/v1/customers/${customer}`, { 'invoice_settings[default_payment_method]': card.id });
+    return card.id;
   };
 
   return {
@@ -112,17 +113,20 @@ export async function startStripe() {
         assert.equal(status, 200, event.type);
       }
     },
-    /** Somebody pays at the checkout page; answers the subscription's id. */
-    async pay(checkoutUrl) {
+    /** Somebody pays at the checkout page, or gives their card for a trial; answers the subscription's id. */
+    async pay(checkoutUrl, { card = GOOD_CARD } = {}) {
       const session = state.sessions.get(new URL(checkoutUrl).pathname.split('/').at(-1));
       assert.equal(session?.status, 'open', 'the checkout can be paid');
       session.status = 'complete';
-      await withCard(session.customer, GOOD_CARD);
-      const id = await begin(state, local, session.customer, session.lines, session.subscription_metadata);
-      Object.assign(session, { subscription: id, payment_status: 'paid', url: null });
+      const method = await withCard(session.customer, card);
+      const id = await begin(state, local, session.customer, session.lines, session.subscription_metadata, session.trial_days);
+      // A checkout leaves its card on the subscription: https://docs.stripe.com/api/subscriptions/object#subscription_object-default_payment_method
+      overlay(state, id).default_payment_method = method;
+      Object.assign(session, { subscription: id, payment_status: session.trial_days ? 'no_payment_required' : 'paid', url: null });
       await changed(id, 'created');
       emit('checkout.session.completed', shownSession(session));
-      await paid(session.customer, id, (await subscription(state, backend, id, {})).latest_invoice);
+      const { latest_invoice: invoice } = await subscription(state, backend, id, {});
+      if (invoice) await paid(session.customer, id, invoice);
       return id;
     },
     /** A subscription as Stripe answers it now. */
@@ -177,10 +181,32 @@ export async function startStripe() {
       }
       return changed(id);
     },
+    /** The trial is over: the first payment is taken, or declined. `draft`: Stripe has the invoice ready, and takes nothing yet. */
+    async endTrial(id, { draft = false } = {}) {
+      const shown = await subscription(state, backend, id, {});
+      assert.equal(shown.status, 'trialing');
+      const cents = shown.items.data.reduce((sum, { price, plan, quantity }) => sum + (price ?? plan).unit_amount * quantity, 0);
+      // localstripe bills the plan that it began with; the rest stands beside it.
+      const raw = await local('GET', `/v1/subscriptions/${id}`);
+      const rest = cents - raw.plan.amount * raw.quantity;
+      if (rest) await local('POST', '/v1/invoiceitems', { customer: shown.customer, amount: String(rest), currency: 'usd' });
+      const invoice = await local('POST', '/v1/invoices', { customer: shown.customer, subscription: id });
+      const paid = draft ? invoice : (await backend('POST', `/v1/invoices/${invoice.id}/pay`, {})).body;
+      const now = Math.floor(Date.now() / 1000);
+      Object.assign(overlay(state, id), { status: draft || paid.status === 'paid' ? 'active' : 'past_due', trial_end: now, billing_cycle_anchor: now, latest_invoice: invoice.id, period: { current_period_start: now, current_period_end: now + 30 * 86_400 } });
+      emit(paid.status === 'paid' ? 'invoice.paid' : 'invoice.created', { object: 'invoice', id: invoice.id, customer: shown.customer, parent: { type: 'subscription_details', subscription_details: { subscription: id } } });
+      await changed(id);
+      return invoice.id;
+    },
+    /** What was charged to a customer, in cents. */
+    async charged(customer) {
+      const { data } = await local('GET', '/v1/charges?limit=100000');
+      return data.filter((charge) => charge.customer === customer && charge.status === 'succeeded').reduce((sum, { amount }) => sum + amount, 0);
+    },
     /** Another subscription of the same customer, made outside of the platform. */
-    async begin(customer, lookupKey) {
+    async begin(customer, lookupKey, { card = GOOD_CARD } = {}) {
       const price = [...state.prices.values()].find(({ lookup_key }) => lookup_key === lookupKey);
-      await withCard(customer, GOOD_CARD);
+      await withCard(customer, card);
       return begin(state, local, customer, [{ price: price.id, quantity: 1 }], {});
     },
     /** From now on this customer's charges are declined. */
@@ -323,7 +349,13 @@ async function route(state, backend, method, address, body, text) {
   if (kind === 'subscriptions') {
     const expand = [query.expand ?? []].flat();
     if (method === 'GET' && id) {
-      const found = await subscription(state, backend, id, { expand });
+      const found = await subscription(state, backend, id, { expand: expand.filter((path) => !path.startsWith('customer')) });
+      if (found && expand.some((path) => path.startsWith('customer'))) {
+        const customer = await must(backend('GET', `/v1/customers/${found.customer}`));
+        const method = customer.invoice_settings?.default_payment_method;
+        if (method && expand.includes('customer.invoice_settings.default_payment_method')) customer.invoice_settings.default_payment_method = await paymentMethod(backend, method);
+        found.customer = customer;
+      }
       return found ? ok(found) : missing('subscription');
     }
     if (method === 'GET') {
@@ -362,14 +394,19 @@ async function prices(state, backend, method, id, query, body) {
   return ok(price);
 }
 
-const shownSession = ({ lines, subscription_metadata, ...session }) => session;
+const shownSession = ({ lines, subscription_metadata, trial_days, ...session }) => session;
+
+const paymentMethod = (backend, id) => must(backend('GET', `/v1/payment_methods/${id}`));
 
 async function sessions(state, backend, method, id, action, body) {
   if (!id) {
     if ((await backend('GET', `/v1/customers/${body.customer}`)).status !== 200) return missing('customer');
     if (body.mode !== 'subscription' || !body.success_url || !body.line_items?.length) return error(400, 'Missing required param.');
     if (body.line_items.some(({ price }) => !state.prices.has(price))) return missing('price');
-    const session = { id: `cs_test_${short()}`, object: 'checkout.session', mode: body.mode, status: 'open', payment_status: 'unpaid', customer: body.customer, client_reference_id: body.client_reference_id ?? null, subscription: null, metadata: body.metadata ?? {}, success_url: body.success_url, cancel_url: body.cancel_url, created: Math.floor(Date.now() / 1000), expires_at: Math.floor(Date.now() / 1000) + 86_400, livemode: false, lines: body.line_items.map(({ price, quantity }) => ({ price, quantity: Number(quantity) })), subscription_metadata: body.subscription_data?.metadata ?? {} };
+    const session = { id: `cs_test_${short()}`, object: 'checkout.session', mode: body.mode, status: 'open', payment_status: 'unpaid', customer: body.customer, client_reference_id: body.client_reference_id ?? null, subscription: null, metadata: body.metadata ?? {}, success_url: body.success_url, cancel_url: body.cancel_url, created: Math.floor(Date.now() / 1000), expires_at: Math.floor(Date.now() / 1000) + 86_400, livemode: false, lines: body.line_items.map(({ price, quantity }) => ({ price, quantity: Number(quantity) })), subscription_metadata: body.subscription_data?.metadata ?? {}, payment_method_collection: body.payment_method_collection ?? 'always' };
+    const days = body.subscription_data?.trial_period_days;
+    if (days !== undefined && !(Number(days) >= 1)) return error(400, 'The minimum number of trial period days is 1.');
+    if (days !== undefined) session.trial_days = Number(days);
     session.url = `https://checkout.stripe.test/c/pay/${session.id}`;
     state.sessions.set(session.id, session);
     await sleep(50); // two at once meet
@@ -384,16 +421,22 @@ async function sessions(state, backend, method, id, action, body) {
   return ok(shownSession(session));
 }
 
-/** Begins a subscription: localstripe's with the first price, the others beside it. */
-async function begin(state, local, customer, lines, metadata) {
+/** Begins a subscription: localstripe's with the first price, the others beside it. In a trial nothing is charged. */
+async function begin(state, local, customer, lines, metadata, trialDays) {
   const [first, ...others] = lines;
-  for (const { price, quantity } of others) {
+  for (const { price, quantity } of trialDays ? [] : others) {
     const { unit_amount, currency } = state.prices.get(price);
     await local('POST', '/v1/invoiceitems', { customer, amount: String(unit_amount * quantity), currency });
   }
   const form = { customer, 'items[0][plan]': first.price, 'items[0][quantity]': String(first.quantity) };
   for (const [name, value] of Object.entries(metadata)) form[`metadata[${name}]`] = value;
-  const { id } = await local('POST', '/v1/subscriptions', form);
+  if (trialDays) form.trial_period_days = String(trialDays);
+  const { id, start_date: start } = await local('POST', '/v1/subscriptions', form);
+  if (trialDays) {
+    // localstripe makes no invoice, and leaves it incomplete.
+    const end = start + trialDays * 86_400;
+    Object.assign(overlay(state, id), { status: 'trialing', trial_start: start, trial_end: end, billing_cycle_anchor: end, period: { current_period_start: start, current_period_end: end } });
+  }
   overlay(state, id).items = lines.map((line) => ({ ...line, id: `si_${short()}` }));
   return id;
 }
@@ -402,10 +445,10 @@ async function begin(state, local, customer, lines, metadata) {
 async function subscription(state, backend, id, { expand = [] }) {
   const { status, body: raw } = await backend('GET', `/v1/subscriptions/${id}`);
   if (status !== 200) return undefined;
-  const { items = [], periods = 0, ...over } = overlay(state, id);
+  const { items = [], periods = 0, period: set, ...over } = overlay(state, id);
   // What has moved on by whole periods since localstripe began it.
   const length = raw.current_period_end - raw.current_period_start;
-  const period = { current_period_start: raw.current_period_start + periods * length, current_period_end: raw.current_period_end + periods * length };
+  const period = set ?? { current_period_start: raw.current_period_start + periods * length, current_period_end: raw.current_period_end + periods * length };
   const isOld = state.shape === 'old';
   const data = items.map((item) => {
     const price = state.prices.get(item.price);
@@ -419,6 +462,7 @@ async function subscription(state, backend, id, { expand = [] }) {
   }
   if (!isOld) for (const name of ['plan', 'quantity', 'tax_percent']) delete shown[name];
   if (raw.status === 'canceled') shown.status = 'canceled';
+  if (expand.includes('default_payment_method') && shown.default_payment_method) shown.default_payment_method = await paymentMethod(backend, shown.default_payment_method);
   if (expand.includes('latest_invoice') && typeof shown.latest_invoice === 'string') shown.latest_invoice = await must(backend('GET', `/v1/invoices/${shown.latest_invoice}`));
   return shown;
 }
@@ -442,7 +486,8 @@ async function update(state, backend, id, body) {
     const cents = (these) => these.reduce((sum, { price, quantity }) => sum + state.prices.get(price).unit_amount * quantity, 0);
     const { current_period_start: start, current_period_end: end } = state.shape === 'old' ? before : before.items.data[0];
     const due = Math.round(((cents(items) - cents(over.items)) * (end - Date.now() / 1000)) / (end - start));
-    if (body.proration_behavior === 'always_invoice' && due > 0) {
+    // https://docs.stripe.com/billing/subscriptions/prorations: there is nothing to prorate in a trial.
+    if (body.proration_behavior === 'always_invoice' && due > 0 && before.status !== 'trialing') {
       // https://docs.stripe.com/api/subscriptions/update#update_subscription-payment_behavior: nothing changes.
       if (state.cards.get(before.customer) === BAD_CARD && body.payment_behavior === 'error_if_incomplete') return { status: 402, body: { error: { type: 'card_error', code: 'card_declined', message: 'Your card was declined.' } } };
       await must(backend('POST', '/v1/invoiceitems', { customer: before.customer, amount: String(due), currency: 'usd' }));

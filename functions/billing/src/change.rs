@@ -46,7 +46,7 @@ pub async fn patch(
     let nothing = || no_way(NoWay::NotAMove, &scope);
     let customer = billing::known_customer(&scope, caller.tenant).await?.ok_or_else(nothing)?;
     let held = billing::reconcile(&scope, caller.tenant, product, &customer, "billing").await?.held;
-    billing::carry_out(&scope, &held).await?;
+    billing::tell(&scope, &held).await?;
     let paid = held.subscription.paid.clone().ok_or_else(nothing)?;
     let held = if let Some(cancel) = patch.cancel_at_period_end {
         end_with_period(&scope, &stripe, &held, &paid, cancel).await?
@@ -58,6 +58,10 @@ pub async fn patch(
         };
         match held.subscription.purchase(choice.wanted(), scope.now()).map_err(|why| no_way(why, &scope))? {
             Purchase::Change(Change::AtOnce { .. }) => at_once(&scope, &stripe, &held, choice).await?,
+            // Nothing was paid that could be used up first.
+            Purchase::Change(Change::AtPeriodEnd { .. }) if changes_in_trial(&held, choice) => {
+                at_once(&scope, &stripe, &held, choice).await?
+            }
             Purchase::Change(Change::AtPeriodEnd { at }) => {
                 at_period_end(&scope, &stripe, &held, &paid, choice, at).await?
             }
@@ -69,6 +73,13 @@ pub async fn patch(
             .with("asked", &asked(&patch));
     audit::record(&scope, caller.tenant, &entry).await;
     Ok(Reply::json(StatusCode::OK, &shown(&held, scope.now())))
+}
+
+/// Whether it is a trial with a card that another plan is chosen to follow. It costs nothing, and its limits stay the trial's; a
+/// schedule of Stripe's would end the trial. To the plan without payment one goes by ending it.
+fn changes_in_trial(held: &Held, choice: Choice) -> bool {
+    let has_price = current(held.subscription.product, choice.plan).is_some_and(|offer| offer.price.is_some());
+    has_price && held.subscription.card_trial().is_some()
 }
 
 fn asked(patch: &SubscriptionPatch) -> String {
@@ -87,7 +98,7 @@ pub async fn take_free(scope: &Scope, held: &Held) -> Result<Held, Problem> {
         StoreError::Taken(_) => Problem::dependency("database"),
         error @ StoreError::Failed => error.into(),
     })?;
-    billing::carry_out(scope, &held).await?;
+    billing::tell(scope, &held).await?;
     Ok(held)
 }
 
@@ -217,6 +228,6 @@ async fn release(stripe: &Stripe, object: &StripeSubscription, revision: i64) ->
 /// The state follows what was just changed; the webhook will find nothing to do.
 async fn follow(scope: &Scope, held: &Held, id: &str) -> Result<Held, Problem> {
     let held = billing::converge_on(scope, held.tenant, id, "billing").await?.held;
-    billing::carry_out(scope, &held).await?;
+    billing::tell(scope, &held).await?;
     Ok(held)
 }

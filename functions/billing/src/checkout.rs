@@ -12,18 +12,20 @@ use tollgate_platform::{
     identity::{OwnerWith, needs::Billing},
     once::{Once, Plain},
     stripe::Stripe,
+    trials,
 };
 
 use crate::{
     change,
     choice::Choice,
-    session::{self, Opened},
+    session::{self, Opened, Wanted},
     shown::shown,
 };
 
 /// Begins to pay for a plan, or moves up. Who pays nothing yet gets the address of a checkout at Stripe, the same one until it
 /// is paid, has run out, or something else is chosen. What runs is changed at once, the rest of the period prorated:
-/// `checkout_url` is `null` then. Owners only.
+/// `checkout_url` is `null` then. A product that neither the tenant nor its owners had before begins with a trial: a card is asked
+/// for, and nothing is charged for `trial_days`. Owners only.
 #[utoipa::path(post, path = "/subscription/checkout", operation_id = "checkout", tag = "billing", security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "The same key gets the same answer, and nothing is done twice, for 24 hours")), request_body = CheckoutIn, responses(
     (status = 200, body = CheckoutOut), (status = 400, body = Problem), (status = 401, body = Problem),
@@ -78,7 +80,7 @@ async fn buy(scope: &Scope, caller: &OwnerWith<Billing>, input: &CheckoutIn) -> 
     // What was paid a moment ago, and no webhook has told yet, is not bought again.
     if let Some(customer) = billing::known_customer(scope, caller.tenant).await? {
         held = billing::reconcile(scope, caller.tenant, product, &customer, "billing").await?.held;
-        billing::carry_out(scope, &held).await?;
+        billing::tell(scope, &held).await?;
     }
     if held.given.is_some() {
         return Err(Problem::new(
@@ -87,6 +89,7 @@ async fn buy(scope: &Scope, caller: &OwnerWith<Billing>, input: &CheckoutIn) -> 
         ));
     }
     let way = held.subscription.purchase(choice.wanted(), scope.now()).map_err(|why| no_way(why, scope))?;
+    let mut trial_days = None;
     let (url, held) = match way {
         Purchase::Change(Change::AtPeriodEnd { .. }) => return Err(no_way(NoWay::NotAMove, scope)),
         Purchase::Change(Change::AtOnce { .. }) => (None, change::at_once(scope, &stripe, &held, choice).await?),
@@ -94,11 +97,17 @@ async fn buy(scope: &Scope, caller: &OwnerWith<Billing>, input: &CheckoutIn) -> 
         Purchase::Checkout => {
             let followed = held.subscription.paid.as_ref().map(|paid| paid.id.clone());
             let customer = billing::customer(scope, &stripe, caller.tenant, caller.user).await?;
-            match session::open(scope, &stripe, caller, product, &customer, choice, followed.as_deref()).await? {
+            if let Some(days) = held.subscription.trial_days_left()
+                && trials::is_left(scope, caller.tenant, product).await?
+            {
+                trial_days = Some(days);
+            }
+            let wanted = Wanted::of(choice, trial_days);
+            match session::open(scope, &stripe, caller, product, &customer, wanted, followed.as_deref()).await? {
                 Opened::At(url) => (Some(url), held),
                 Opened::Paid => {
                     let held = billing::reconcile(scope, caller.tenant, product, &customer, "billing").await?.held;
-                    billing::carry_out(scope, &held).await?;
+                    billing::tell(scope, &held).await?;
                     (None, held)
                 }
             }
@@ -111,7 +120,9 @@ async fn buy(scope: &Scope, caller: &OwnerWith<Billing>, input: &CheckoutIn) -> 
         .with("interval", interval.as_str())
         .with("seats", &seats.to_string());
     audit::record(scope, caller.tenant, &entry).await;
-    Ok(Reply::json(StatusCode::OK, &CheckoutOut { checkout_url: url, subscription: shown(&held, scope.now()) }))
+    let trial_days = trial_days.filter(|_| url.is_some());
+    let out = CheckoutOut { checkout_url: url, trial_days, subscription: shown(&held, scope.now()) };
+    Ok(Reply::json(StatusCode::OK, &out))
 }
 
 /// Why not, as the client sees it.

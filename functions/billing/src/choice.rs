@@ -1,6 +1,5 @@
 //! What somebody chose, and what Stripe is asked to bill for it.
 
-use serde::{Deserialize, Serialize};
 use tollgate_domain::{
     catalogue::{Interval, Offer, Plan, Product},
     stripe_api::Form,
@@ -9,7 +8,7 @@ use tollgate_domain::{
 use tollgate_platform::{Problem, Scope, billing, stripe::Stripe};
 
 /// A plan, an interval and a number of seats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Choice {
     /// The plan.
     pub plan: Plan,

@@ -1,9 +1,10 @@
 //! The one checkout of a tenant for a product that can be paid.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tollgate_domain::{
-    catalogue::{Product, current},
+    catalogue::{Interval, Plan, Product, current},
     stripe_api::Form,
+    subscription::{TRIAL_CARD, TRIAL_MARK},
 };
 use tollgate_platform::{
     Problem, Scope,
@@ -32,6 +33,27 @@ struct Session {
     subscription: Option<String>,
 }
 
+/// What a checkout is opened for. Without a trial it is written as before there were any: an open one stays open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// The plan.
+    pub plan: Plan,
+    /// How often it is paid.
+    pub interval: Interval,
+    /// Its seats.
+    pub seats: u32,
+    /// How long nothing is charged, in days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial_days: Option<i64>,
+}
+
+impl Wanted {
+    /// What was chosen, to begin with so many days of a trial.
+    pub const fn of(choice: Choice, trial_days: Option<i64>) -> Self {
+        Self { plan: choice.plan, interval: choice.interval, seats: choice.seats, trial_days }
+    }
+}
+
 /// What came of it.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Opened {
@@ -49,11 +71,11 @@ pub async fn open(
     caller: &Identity,
     product: Product,
     customer: &str,
-    choice: Choice,
+    wanted: Wanted,
     followed: Option<&str>,
 ) -> Result<Opened, Problem> {
     let tenant = caller.tenant;
-    let wanted = serde_json::to_string(&choice).map_err(|_| Problem::internal())?;
+    let wanted = serde_json::to_string(&wanted).map_err(|_| Problem::internal())?;
     for _ in 0..TRIES {
         let fresh = random::name("checkout")?;
         let claim = (fresh.as_str(), wanted.as_str());
@@ -118,7 +140,9 @@ async fn make(
     customer: &str,
     row: &CheckoutRow,
 ) -> Result<Session, Problem> {
-    let choice: Choice = serde_json::from_str(&row.choice).map_err(|_| Problem::internal())?;
+    let Wanted { plan, interval, seats, trial_days } =
+        serde_json::from_str(&row.choice).map_err(|_| Problem::internal())?;
+    let choice = Choice { plan, interval, seats };
     let offer = current(product, choice.plan).ok_or_else(Problem::internal)?;
     let lines = priced(scope, stripe, product, offer, choice).await?;
     let url = &scope.settings().public_url;
@@ -133,6 +157,14 @@ async fn make(
         .with("cancel_url", format!("{url}/subscription/plans?product={product}"))
         .with_map("metadata", about)
         .with_map("subscription_data[metadata]", about);
+    let form = match trial_days {
+        // The mark says that the limits are the trial's, and that it may be ended: see `tollgate_domain::subscription`.
+        Some(days) => form
+            .with("payment_method_collection", "always")
+            .with("subscription_data[trial_period_days]", days)
+            .with_map("subscription_data[metadata]", [(TRIAL_MARK, TRIAL_CARD)]),
+        None => form,
+    };
     let session: Session =
         stripe.post("/v1/checkout/sessions", &with_lines(form, "line_items", &lines), &row.claim).await?;
     store::name_checkout(scope, caller.tenant, product, (&row.claim, &session.id)).await?;

@@ -2,10 +2,10 @@
 
 use tollgate_api::subscription::{LaterOut, SubscriptionOut};
 use tollgate_domain::{
-    subscription::{Access, Status},
+    subscription::{Access, Status, Subscription},
     time::Timestamp,
 };
-use tollgate_platform::billing::Held;
+use tollgate_platform::billing::{Held, Later};
 
 /// What is held, for people and programs.
 pub fn shown(held: &Held, now: Timestamp) -> SubscriptionOut {
@@ -20,6 +20,7 @@ pub fn shown(held: &Held, now: Timestamp) -> SubscriptionOut {
             current_period_start: None,
             current_period_end: None,
             cancel_at_period_end: false,
+            trial_ends_at: None,
             access_ends_at: None,
             later: None,
         };
@@ -30,6 +31,7 @@ pub fn shown(held: &Held, now: Timestamp) -> SubscriptionOut {
     let status = match (access, paid) {
         (Access::Trial(trial), _) if trial.is_over(now) => "expired",
         (Access::Trial(_), _) => "trialing",
+        (Access::Plan { until: None }, _) if subscription.card_trial().is_some() => "trialing",
         (Access::Free | Access::Plan { until: None }, _) => "active",
         (Access::Plan { until: Some(_) }, _) => "past_due",
         (Access::Ended { .. }, Some(paid)) => match paid.status {
@@ -51,6 +53,11 @@ pub fn shown(held: &Held, now: Timestamp) -> SubscriptionOut {
         Access::Ended { at } => Some(at),
         Access::Free => None,
     };
+    let trial_ends_at = match access {
+        Access::Trial(trial) => Some(trial.ends_at),
+        _ => subscription.card_trial_ends_at(now),
+    };
+    let ends = paid.is_some_and(|paid| paid.status == Status::Cancelling);
     SubscriptionOut {
         product: subscription.product.as_str(),
         plan: entitlement.map_or("none", |entitlement| entitlement.plan.as_str()),
@@ -59,13 +66,21 @@ pub fn shown(held: &Held, now: Timestamp) -> SubscriptionOut {
         seats: subscription.seats(now),
         current_period_start: period.map(|(start, _)| start),
         current_period_end: period.map(|(_, end)| end),
-        cancel_at_period_end: paid.is_some_and(|paid| paid.status == Status::Cancelling),
+        cancel_at_period_end: ends,
+        trial_ends_at,
         access_ends_at,
-        later: held.later.map(|later| LaterOut {
+        later: held.later.or_else(|| after_trial(subscription, now).filter(|_| !ends)).map(|later| LaterOut {
             plan: later.plan.as_str(),
             interval: later.interval.as_str(),
             seats: later.seats,
             at: later.at,
         }),
     }
+}
+
+/// What a trial with a card becomes.
+fn after_trial(subscription: &Subscription, now: Timestamp) -> Option<Later> {
+    let at = subscription.card_trial_ends_at(now)?;
+    let paid = subscription.paid.as_ref()?;
+    Some(Later { plan: paid.plan, interval: paid.interval, seats: paid.seats, at })
 }

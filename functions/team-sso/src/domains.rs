@@ -25,7 +25,7 @@ use tollgate_platform::{
         StoreError, directory_federation,
         single_sign_on::{self, DomainRow},
     },
-    team,
+    team, trials,
 };
 
 use crate::settings::entry;
@@ -57,7 +57,8 @@ pub async fn claim(scope: Scope, owner: OwnerOf, Json(input): Json<DomainIn>) ->
     Ok(Reply::json(StatusCode::CREATED, &shown(&domain, &row)))
 }
 
-/// Looks the record of a claimed domain up. A domain belongs to one team at a time.
+/// Looks the record of a claimed domain up. A domain belongs to one team at a time. Once it is proven, whoever registers with an
+/// address there begins without a trial of what the team has, also after the domain was given up.
 #[utoipa::path(post, path = "/team/sso/domains/{domain}/verify", operation_id = "verify_domain", tag = "team", security(("bearer" = [])),
     params(("domain" = String, Path)), responses(
     (status = 200, body = DomainOut), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
@@ -88,6 +89,8 @@ pub async fn verify(scope: Scope, owner: OwnerOf, Path(domain): Path<String>) ->
         let entry = entry(&scope, &owner, Action::DomainVerify).with("domain", domain.as_str());
         audit::record(&scope, owner.tenant, &entry).await;
     }
+    // Also when it was proven before: should this have failed then, it is made up for now.
+    trials::note_domain(&scope, owner.tenant, domain.as_str()).await?;
     let row = known(&scope, &owner, &domain).await?;
     Ok(Reply::json(StatusCode::OK, &shown(&domain, &row)))
 }

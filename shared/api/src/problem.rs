@@ -441,7 +441,7 @@ impl Problem {
                 let end = standing.resets_at;
                 let renewal = match plan {
                     Plan::Trial => {
-                        format!(" A trial's allowance does not renew; the trial ends at {end}.")
+                        format!(" A trial's allowance does not renew; this one lasts until {end} at most.")
                     }
                     _ => format!(" It starts again at {end}."),
                 };

@@ -147,6 +147,9 @@ impl CheckoutIn {
 pub struct CheckoutOut {
     /// Where to pay; `null` when there was nothing to pay for in a checkout, and what was chosen is held already.
     pub checkout_url: Option<String>,
+    /// How many days the checkout's trial lasts; nothing is charged before. `null` when it is paid at once.
+    #[schema(example = json!(null))]
+    pub trial_days: Option<i64>,
     /// What is held now.
     pub subscription: SubscriptionOut,
 }
@@ -225,10 +228,13 @@ pub struct SubscriptionOut {
     pub current_period_end: Option<Timestamp>,
     /// Whether it ends with the period.
     pub cancel_at_period_end: bool,
+    /// When the trial ends or ended, where one is held: a trial that a checkout began with becomes the plan then.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub trial_ends_at: Option<Timestamp>,
     /// When access ends or ended, where that is known.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub access_ends_at: Option<Timestamp>,
-    /// What waits for the end of the period.
+    /// What waits for the end of the period; of a trial that a checkout began with, the plan that was chosen.
     pub later: Option<LaterOut>,
 }
 

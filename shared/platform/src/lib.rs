@@ -56,6 +56,7 @@ pub mod signature;
 pub mod store;
 pub mod stripe;
 pub mod team;
+pub mod trials;
 pub mod vault;
 
 pub use http::Scope;

@@ -48,6 +48,34 @@ pub fn billing(product: Product, notice: NoticeKind, link: &str) -> (&'static st
                 &["You can choose a plan again at any time."],
             ),
         ),
+        NoticeKind::TrialStarted { plan, ends_at } => (
+            "plan_trial_started",
+            render(
+                &format!("Your trial of {product} has begun"),
+                &[
+                    &format!("You can try {product} until {ends_at}. Nothing is charged before."),
+                    &format!(
+                        "Then the plan {plan} begins, and the card on file is charged, unless you cancel until then."
+                    ),
+                ],
+                see,
+                &["Cancelling is one click in the customer portal."],
+            ),
+        ),
+        NoticeKind::TrialRefused { plan } => (
+            "plan_trial_refused",
+            render(
+                &format!("There is no second trial of {product}"),
+                &[
+                    &format!(
+                        "There was a trial of {product} with this card, or for you, before. The new one was ended."
+                    ),
+                    &format!("Nothing was charged. The plan {plan} can be bought without a trial."),
+                ],
+                see,
+                &["If you have never tried it: whoever runs this platform can help."],
+            ),
+        ),
     }
 }
 
@@ -64,6 +92,8 @@ mod tests {
             NoticeKind::PaymentFailed { day: 0, access_ends_at: at },
             NoticeKind::Cancelling { ends_at: at },
             NoticeKind::Ended,
+            NoticeKind::TrialStarted { plan: Plan::Pro, ends_at: at },
+            NoticeKind::TrialRefused { plan: Plan::Pro },
         ];
         let names: std::collections::BTreeSet<_> = kinds
             .into_iter()
@@ -76,5 +106,9 @@ mod tests {
         assert_eq!(names.len(), kinds.len());
         let (_, failed) = billing(Product::Agent, kinds[1], "https://x/");
         assert!(failed.text.contains("2026-04-01T00:00:00Z"));
+        let (_, started) = billing(Product::Agent, kinds[4], "https://x/");
+        assert!(started.text.contains("2026-04-01T00:00:00Z") && started.text.contains("Nothing is charged before"));
+        let (_, refused) = billing(Product::Agent, kinds[5], "https://x/");
+        assert!(refused.text.contains("Nothing was charged"));
     }
 }

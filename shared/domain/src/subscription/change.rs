@@ -71,7 +71,7 @@ pub fn change(
         return Ok(Change::AtPeriodEnd { at: held.period.end });
     }
     // Nothing was paid yet for a trial of Stripe's.
-    let price = offer.price.filter(|_| held.status != Status::Trialing);
+    let price = offer.price.filter(|_| held.status != Status::Trialing && held.card_trial.is_none());
     let before = price.map_or_else(Vec::new, |price| price.lines(held.interval, held.seats));
     let after = wanted.price.map_or_else(Vec::new, |price| price.lines(interval, seats.max(1)));
     Ok(if interval == held.interval {
@@ -105,6 +105,7 @@ mod tests {
             ends_at: None,
             past_due_since: None,
             invoice: None,
+            card_trial: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! `(ours, Stripe's object, now) -> (ours', effects)`.
 
 use super::{
+    card_trial::CardTrial,
     effect::{Effect, Notice, NoticeKind, Recorded},
     observed::{Paid, Status, Unreadable},
     state::{Access, DUNNING_DAYS, GRACE_DAYS, Subscription},
@@ -96,6 +97,10 @@ impl Subscription {
         if let Some(paid) = &next.paid {
             effects.extend(recorded(self.paid.as_ref(), paid).map(Effect::Audit));
             effects.extend(transition(self.paid.as_ref(), paid).map(Effect::Mail));
+            if is_alive(paid) && !next.told.claimed.contains(&paid.id) {
+                next.told.claimed.push(paid.id.clone());
+                effects.push(Effect::ClaimTrial { subscription: paid.id.clone() });
+            }
         }
         effects.extend(next.remind(now).map(Effect::Mail));
         let seats = next.seats(now);
@@ -160,19 +165,36 @@ fn recorded(before: Option<&Paid>, after: &Paid) -> Option<Recorded> {
     compare("plan", &|paid| format!("{} v{}", paid.plan, paid.plan_version));
     compare("interval", &|paid| paid.interval.as_str().to_owned());
     compare("seats", &|paid| paid.seats.to_string());
+    let trial = |paid: &Paid| match paid.card_trial {
+        None => "none".to_owned(),
+        Some(CardTrial::Until(ends_at)) => format!("until {ends_at}"),
+        Some(CardTrial::Refused) => "refused".to_owned(),
+    };
+    compare("trial", &trial);
     (!details.is_empty()).then(|| Recorded { subscription: after.id.clone(), details })
 }
 
 /// The mail for a change of status, if there is one. A missing payment has its reminders instead.
 fn transition(before: Option<&Paid>, after: &Paid) -> Option<Notice> {
-    let before = before.filter(|before| before.id == after.id).map(|before| before.status);
-    if before == Some(after.status) {
-        return None;
-    }
+    let held = before.filter(|before| before.id == after.id);
+    let before = held.map(|before| before.status);
+    let started = (NoticeKind::Started { plan: after.plan }, "started".to_owned());
     let (kind, occasion) = match (before, after.status) {
-        (None | Some(Status::Incomplete), Status::Trialing | Status::Active) => {
-            (NoticeKind::Started { plan: after.plan }, "started".to_owned())
+        // The first payment after a trial with a card.
+        (Some(_), Status::Active)
+            if after.card_trial.is_none() && held.is_some_and(|held| held.card_trial.is_some()) =>
+        {
+            started
         }
+        (Some(before), after) if before == after => return None,
+        (None | Some(Status::Incomplete), Status::Trialing | Status::Active) if let Some(trial) = after.card_trial => {
+            let CardTrial::Until(ends_at) = trial else { return None };
+            (NoticeKind::TrialStarted { plan: after.plan, ends_at }, "trial_started".to_owned())
+        }
+        (_, Status::Cancelled) if after.card_trial == Some(CardTrial::Refused) => {
+            (NoticeKind::TrialRefused { plan: after.plan }, "trial_refused".to_owned())
+        }
+        (None | Some(Status::Incomplete), Status::Trialing | Status::Active) => started,
         (_, Status::Cancelling) => {
             let ends_at = after.ends_at.unwrap_or(after.period.end);
             (NoticeKind::Cancelling { ends_at }, format!("cancelling:{}", ends_at.as_seconds()))

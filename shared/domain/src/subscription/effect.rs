@@ -29,6 +29,12 @@ pub enum Effect {
         /// The other.
         other: String,
     },
+    /// Remember that there was a trial: for the person, the card, the company. A trial that one of the first two had before
+    /// is ended.
+    ClaimTrial {
+        /// `sub_...`.
+        subscription: String,
+    },
 }
 
 /// A mail to the owner.
@@ -63,6 +69,18 @@ pub enum NoticeKind {
     },
     /// It is over.
     Ended,
+    /// A trial with a card has begun.
+    TrialStarted {
+        /// The plan that comes after it.
+        plan: Plan,
+        /// When that is.
+        ends_at: Timestamp,
+    },
+    /// There was a trial for this card or person before: this one was ended, and nothing was charged.
+    TrialRefused {
+        /// The plan that can be bought.
+        plan: Plan,
+    },
 }
 
 /// A change, for the audit log. Values are `before -> after`.
@@ -70,7 +88,7 @@ pub enum NoticeKind {
 pub struct Recorded {
     /// `sub_...`.
     pub subscription: String,
-    /// What changed: `status`, `plan`, `seats`, `subscription`, `interval`.
+    /// What changed: `status`, `plan`, `seats`, `subscription`, `interval`, `trial`.
     pub details: Vec<(String, String)>,
 }
 

@@ -6,7 +6,8 @@
 //! | `observed` | what of it matters here, in our words |
 //! | `state` | ours: the trial, what Stripe said last, what others were told; who has access when |
 //! | `converge` | `(ours, Stripe's object, now) -> (ours', effects)` |
-//! | `effect` | what is to be done: plan to the meters, seats to the team, mails, audit |
+//! | `effect` | what is to be done: plan to the meters, seats to the team, mails, audit, claims of a trial |
+//! | `card_trial` | the trial that a checkout begins with: whose it may be, what it allows, until when |
 //! | `proration` | what a change in mid-period costs |
 //! | `change` | a change of plan before it is made: when, and for how much |
 //! | `purchase` | the way to a plan: a checkout, a change of what runs, or none |
@@ -32,7 +33,9 @@
 //! 2. The same object at the same instant has no effects the second time.
 //! 3. The version pushed to the meters rises, and the last push is the entitlement of the state.
 //! 4. Of a failed payment, each reminder is asked for once.
+//! 5. Of a trial with a card nothing but the trial's limits comes before something was paid, and it is claimed once.
 
+mod card_trial;
 mod change;
 mod converge;
 mod effect;
@@ -44,6 +47,7 @@ mod stripe;
 #[cfg(test)]
 mod tests;
 
+pub use card_trial::{CardTrial, Payer, TRIAL_CARD, TRIAL_MARK, TRIAL_REFUSED};
 pub use change::{Change, NoSuchChange, change};
 pub use effect::{Effect, Notice, NoticeKind, Recorded};
 pub use observed::{Paid, Status, Unreadable};

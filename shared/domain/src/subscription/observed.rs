@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::stripe::{Item, LatestInvoice, StripePrice, StripeSubscription};
+use super::{
+    card_trial::{CardTrial, card_trial},
+    stripe::{Item, LatestInvoice, StripePrice, StripeSubscription},
+};
 use crate::{
     catalogue::{Interval, Offer, Part, Plan, PriceKey, Product, offer},
     time::{Period, Timestamp, millis},
@@ -82,6 +85,9 @@ pub struct Paid {
     pub past_due_since: Option<Timestamp>,
     /// The last invoice.
     pub invoice: Option<String>,
+    /// The trial that it began with, as long as nothing was paid.
+    #[serde(default)]
+    pub card_trial: Option<CardTrial>,
 }
 
 /// Why an object of Stripe's says nothing here. The event goes where an operator sees it; nothing is changed.
@@ -166,11 +172,12 @@ impl Paid {
             ends_at,
             past_due_since,
             invoice: object.latest_invoice.as_ref().map(|invoice| invoice.id().to_owned()),
+            card_trial: card_trial(object, period),
         })
     }
 }
 
-fn seconds(seconds: i64) -> Timestamp {
+pub(super) fn seconds(seconds: i64) -> Timestamp {
     Timestamp::from_millis(seconds.saturating_mul(1000))
 }
 

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::observed::{Paid, Status};
+use super::{
+    card_trial::CardTrial,
+    observed::{Paid, Status},
+};
 use crate::{
     catalogue::{Feature, Offer, Plan, Product, limits, plan_without_payment},
     meter::{Entitlement, Terms},
@@ -44,6 +47,9 @@ pub(super) struct Told {
     pub dunning: Option<(Timestamp, usize)>,
     /// Which pairs of subscriptions an operator knows of.
     pub duplicates: Vec<(String, String)>,
+    /// For which subscriptions a trial was claimed.
+    #[serde(default)]
+    pub claimed: Vec<String>,
 }
 
 /// What may be used at an instant, and why.
@@ -75,7 +81,8 @@ impl Subscription {
 
     /// A product that was not registered for: no trial, nothing held, nobody told.
     pub fn none(product: Product, version: u64) -> Self {
-        let told = Told { version, entitlement: None, seats: 1, dunning: None, duplicates: Vec::new() };
+        let told =
+            Told { version, entitlement: None, seats: 1, dunning: None, duplicates: Vec::new(), claimed: Vec::new() };
         Self { product, trial: None, free_since: None, paid: None, told }
     }
 
@@ -149,6 +156,11 @@ impl Subscription {
             Access::Trial(trial) => {
                 limits(self.product, Plan::Trial).map(|it| of(Plan::Trial, it, Terms::Trial(trial)))
             }
+            // Whatever was chosen: a card alone buys no more than a trial.
+            Access::Plan { .. } if let Some((paid, _)) = self.card_trial() => {
+                let terms = Terms::Monthly { anchor: paid.created_at };
+                limits(self.product, Plan::Trial).map(|it| of(Plan::Trial, it, terms))
+            }
             Access::Plan { .. } => self.offer().map(of_offer),
             Access::Free => plan_without_payment(self.product).map(of_offer),
             Access::Ended { at } => match self.offer() {
@@ -163,7 +175,7 @@ impl Subscription {
     pub fn seats(&self, now: Timestamp) -> u32 {
         let is_team = self.offer().is_some_and(|offer| offer.has(Feature::Team));
         match (self.access(now), &self.paid) {
-            (Access::Plan { .. }, Some(paid)) if is_team => paid.seats,
+            (Access::Plan { .. }, Some(paid)) if is_team && paid.card_trial.is_none() => paid.seats,
             _ => 1,
         }
     }
@@ -172,6 +184,28 @@ impl Subscription {
     pub(super) fn dunning(&self, now: Timestamp) -> Option<(Timestamp, usize)> {
         let since = self.paid.as_ref().filter(|paid| paid.status == Status::PastDue)?.past_due_since?;
         Some((since, DUNNING_DAYS.iter().filter(|day| since.plus_days(**day) <= now).count()))
+    }
+
+    /// The trial with a card that is held, and what it leads to; `None` once something was paid.
+    pub fn card_trial(&self) -> Option<(&Paid, CardTrial)> {
+        self.paid.as_ref().and_then(|paid| Some((paid, paid.card_trial?)))
+    }
+
+    /// When the trial with a card ends that is used at an instant.
+    pub fn card_trial_ends_at(&self, now: Timestamp) -> Option<Timestamp> {
+        match (self.access(now), self.card_trial()) {
+            (Access::Plan { .. }, Some((_, CardTrial::Until(ends_at)))) => Some(ends_at),
+            _ => None,
+        }
+    }
+
+    /// How many days of a trial a checkout may begin with, for all that is known of this tenant: nothing of the product was
+    /// ever tried or bought. Whether the person had one elsewhere is not known here.
+    pub fn trial_days_left(&self) -> Option<i64> {
+        let is_bought =
+            |paid: &Paid| !matches!(paid.status, Status::Incomplete | Status::NeverPaid) || paid.card_trial.is_some();
+        let is_new = self.trial.is_none() && !self.paid.as_ref().is_some_and(is_bought);
+        is_new.then(|| self.product.trial_days())
     }
 
     /// The version last pushed to the meters.

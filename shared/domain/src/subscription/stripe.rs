@@ -62,6 +62,12 @@ pub struct StripeSubscription {
     /// Whether invoices are held back, and how.
     #[serde(default)]
     pub pause_collection: Option<PauseCollection>,
+    /// When its trial ends or ended, where it has one.
+    #[serde(default)]
+    pub trial_end: Option<i64>,
+    /// What we wrote on it: see [`super::TRIAL_MARK`].
+    #[serde(default, deserialize_with = "or_default")]
+    pub metadata: BTreeMap<String, String>,
 }
 
 /// A list of items.
@@ -121,6 +127,9 @@ pub enum LatestInvoice {
         id: String,
         /// When it was made.
         created: i64,
+        /// `draft`, `open`, `paid`, `uncollectible` or `void`.
+        #[serde(default)]
+        status: Option<String>,
     },
 }
 
@@ -130,6 +139,12 @@ impl LatestInvoice {
         match self {
             Self::Id(id) | Self::Whole { id, .. } => id,
         }
+    }
+
+    /// Whether it is known that money is still to come for it.
+    pub(super) fn is_awaited(&self) -> bool {
+        let Self::Whole { status: Some(status), .. } = self else { return false };
+        matches!(status.as_str(), "draft" | "open" | "uncollectible")
     }
 }
 

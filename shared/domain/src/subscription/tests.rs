@@ -363,6 +363,196 @@ fn the_state_is_stored_as_json() {
     }
 }
 
+/// The end of the trial of [`tried`].
+const WEEK: i64 = APRIL + 7 * DAY;
+
+/// A subscription that a checkout began with a trial, as it is in it.
+fn tried(plan: &str) -> Value {
+    let mut object = with(
+        stripe("trialing", plan),
+        &json!({"trial_end": WEEK, "trial_start": APRIL, "billing_cycle_anchor": WEEK, "metadata": {TRIAL_MARK: TRIAL_CARD}}),
+    );
+    object["items"]["data"][0]["current_period_end"] = json!(WEEK);
+    object
+}
+
+/// The same after the trial: the first period, with an invoice that stands so.
+fn tried_then(status: &str, invoice: &str) -> Value {
+    let mut object = with(
+        tried("pro"),
+        &json!({"status": status, "latest_invoice": {"id": "in_2", "created": WEEK, "status": invoice}}),
+    );
+    object["items"]["data"][0]["current_period_start"] = json!(WEEK);
+    object["items"]["data"][0]["current_period_end"] = json!(WEEK + 30 * DAY);
+    object
+}
+
+fn refused(mut object: Value) -> Value {
+    object["metadata"] = json!({TRIAL_MARK: TRIAL_REFUSED});
+    object
+}
+
+fn new_here() -> Subscription {
+    Subscription::none(Product::Agent, 0)
+}
+
+fn claims(effects: &[Effect]) -> Vec<&str> {
+    let claim = |effect: &Effect| match effect {
+        Effect::ClaimTrial { subscription } => Some(subscription.clone()),
+        _ => None,
+    };
+    let all: Vec<_> = effects.iter().filter_map(claim).collect();
+    assert!(all.iter().all(|id| id == "sub_1"), "{all:?}");
+    vec!["sub_1"; all.len()]
+}
+
+#[test]
+fn a_card_alone_buys_no_more_than_a_trial() {
+    let (trial, plan) = (limits(Product::Agent, Plan::Trial), limits(Product::Agent, Plan::Pro));
+    let (tried_now, effects) = converge(&new_here(), &tried("pro"), APRIL);
+    let push = pushed(&effects).unwrap();
+    assert_eq!((push.plan, Some(push.limits), push.pooled), (Plan::Trial, trial, false));
+    // One span, which our own clock does not end: Stripe says when, and a payer is not locked out in between.
+    assert_eq!(push.terms, Terms::Monthly { anchor: at(APRIL) });
+    assert_eq!(push.terms.over(at(WEEK), push.plan), None);
+    assert_eq!(mails(&effects), [NoticeKind::TrialStarted { plan: Plan::Pro, ends_at: at(WEEK) }]);
+    assert_eq!(claims(&effects), ["sub_1"]);
+
+    // Until the first payment nothing else comes, whatever Stripe calls it and whatever plan is chosen.
+    for object in [
+        tried("plus"),
+        with(tried("pro"), &json!({"cancel_at_period_end": true})),
+        tried_then("active", "draft"),
+        tried_then("active", "open"),
+        tried_then("past_due", "open"),
+        tried_then("unpaid", "open"),
+        refused(tried("pro")),
+    ] {
+        let (next, effects) = converge(&tried_now, &object, APRIL + DAY);
+        let now = at(APRIL + DAY);
+        assert_eq!(next.entitlement(now).map(|it| (it.plan, Some(it.limits))), Some((Plan::Trial, trial)), "{object}");
+        assert!(pushed(&effects).is_none() && claims(&effects).is_empty(), "{object}");
+    }
+    let mut many = tried("teams");
+    many["items"]["data"].as_array_mut().unwrap().push(json!({
+        "id": "si_2", "quantity": 50, "current_period_start": APRIL, "current_period_end": WEEK,
+        "price": {"id": "price_2", "lookup_key": "tollgate_agent_teams_v1_seat_month"},
+    }));
+    let (team, effects) = converge(&new_here(), &many, APRIL);
+    assert_eq!((team.paid.as_ref().unwrap().seats, team.seats(at(APRIL))), (50, 1));
+    assert!(!pushed(&effects).unwrap().pooled);
+
+    // Paid: the plan, told once.
+    let waiting = converge(&tried_now, &tried_then("active", "draft"), WEEK).0;
+    for before in [&tried_now, &waiting] {
+        let (paid, effects) = converge(before, &tried_then("active", "paid"), WEEK);
+        assert_eq!(pushed(&effects).map(|it| (it.plan, Some(it.limits))), Some((Plan::Pro, plan)));
+        assert_eq!(pushed(&effects).unwrap().terms, Terms::Monthly { anchor: at(WEEK) });
+        assert_eq!(mails(&effects), [NoticeKind::Started { plan: Plan::Pro }]);
+        assert!(claims(&effects).is_empty());
+        // A later payment that fails leaves the plan, as everybody's.
+        let mut late = tried_then("past_due", "open");
+        late["items"]["data"][0]["current_period_start"] = json!(WEEK + 30 * DAY);
+        let (late, _) = converge(&paid, &late, WEEK + 30 * DAY);
+        assert_eq!(late.entitlement(at(WEEK + 30 * DAY)).unwrap().plan, Plan::Pro);
+    }
+    // An invoice that is not expanded is taken for a paid one: nobody is kept from what they paid for by a short answer.
+    let short = with(tried_then("active", "paid"), &json!({"latest_invoice": "in_2"}));
+    assert_eq!(converge(&tried_now, &short, WEEK).0.entitlement(at(WEEK)).unwrap().plan, Plan::Pro);
+}
+
+#[test]
+fn a_trial_that_an_operator_gives_at_stripe_has_the_limits_of_its_plan() {
+    for mark in [json!({}), json!({TRIAL_MARK: "partner"}), json!(null)] {
+        let (held, effects) = converge(&new_here(), &with(tried("pro"), &json!({"metadata": mark})), APRIL);
+        assert_eq!(held.card_trial(), None);
+        assert_eq!(pushed(&effects).unwrap().plan, Plan::Pro);
+        assert_eq!(mails(&effects), [NoticeKind::Started { plan: Plan::Pro }]);
+    }
+}
+
+#[test]
+fn a_refused_trial_says_so_once_and_takes_nothing_else_away() {
+    let tried_now = converge(&new_here(), &tried("pro"), APRIL).0;
+    let over = refused(with(tried("pro"), &json!({"status": "canceled", "ended_at": APRIL + 9})));
+    let waiting = converge(&tried_now, &refused(tried("pro")), APRIL + 5).0;
+    for before in [&new_here(), &tried_now, &waiting] {
+        let (after, effects) = converge(before, &over, APRIL + 9);
+        assert_eq!(mails(&effects), [NoticeKind::TrialRefused { plan: Plan::Pro }]);
+        assert_eq!(after.access(at(APRIL + 9)), Access::Ended { at: at(APRIL + 9) });
+        let said = effects.iter().find_map(|effect| match effect {
+            Effect::Audit(recorded) => recorded.details.iter().find(|(name, _)| name == "trial").cloned(),
+            _ => None,
+        });
+        assert_eq!(said.is_some_and(|(_, text)| text.ends_with("-> refused")), before != &waiting);
+        assert_eq!(converge(&after, &over, APRIL + 10).1, []);
+        assert_eq!(after.trial_days_left(), None, "the next is paid for");
+    }
+    // One that somebody cancelled has simply ended.
+    let mine = with(tried("pro"), &json!({"status": "canceled", "ended_at": WEEK}));
+    assert_eq!(mails(&converge(&tried_now, &mine, WEEK).1), [NoticeKind::Ended]);
+}
+
+#[test]
+fn a_checkout_begins_with_a_trial_for_whoever_never_had_anything_of_the_product() {
+    assert_eq!(new_here().trial_days_left(), Some(7));
+    assert_eq!(Subscription::none(Product::Gmail, 3).trial_days_left(), Some(14));
+    assert_eq!(ours().trial_days_left(), None, "their own trial, running or over");
+    for (status, expected) in [
+        ("incomplete", Some(7)),
+        ("incomplete_expired", Some(7)),
+        ("trialing", None),
+        ("active", None),
+        ("past_due", None),
+        ("canceled", None),
+    ] {
+        assert_eq!(converge(&new_here(), &stripe(status, "pro"), APRIL).0.trial_days_left(), expected, "{status}");
+        assert_eq!(converge(&ours(), &stripe(status, "pro"), APRIL).0.trial_days_left(), None);
+    }
+    // The plan without payment is no trial.
+    let free = Subscription::none(Product::Gmail, 0).take_free(at(APRIL)).unwrap().0;
+    assert_eq!(free.trial_days_left(), Some(14));
+}
+
+#[test]
+fn a_claim_is_asked_for_when_there_is_first_something_to_use() {
+    for (status, expected) in
+        [("incomplete", 0), ("incomplete_expired", 0), ("canceled", 0), ("trialing", 1), ("active", 1), ("past_due", 1)]
+    {
+        assert_eq!(claims(&converge(&ours(), &stripe(status, "pro"), APRIL).1).len(), expected, "{status}");
+    }
+    // Whoever cancels in the same moment has had it, too.
+    let ending = with(tried("pro"), &json!({"cancel_at_period_end": true}));
+    assert_eq!(claims(&converge(&new_here(), &ending, APRIL).1), ["sub_1"]);
+    // What was stored before there were claims is claimed with the next look.
+    let mut stored = serde_json::to_value(held(&stripe("active", "pro"))).unwrap();
+    stored["told"].as_object_mut().unwrap().remove("claimed");
+    stored["paid"].as_object_mut().unwrap().remove("card_trial");
+    let old: Subscription = serde_json::from_value(stored).unwrap();
+    assert_eq!(
+        old.converge(&parse(&stripe("active", "pro")), at(APRIL)).unwrap().1,
+        [Effect::ClaimTrial { subscription: "sub_1".into() }]
+    );
+}
+
+/// The life of a subscription that began with a trial, as fetched after each of its events.
+fn tried_life() -> Vec<StripeSubscription> {
+    [
+        tried("pro"),
+        tried("plus"),
+        with(tried("pro"), &json!({"cancel_at_period_end": true})),
+        refused(tried("pro")),
+        refused(with(tried("pro"), &json!({"status": "canceled", "ended_at": APRIL + 9}))),
+        tried_then("active", "draft"),
+        tried_then("active", "paid"),
+        tried_then("past_due", "open"),
+        with(tried_then("canceled", "void"), &json!({"ended_at": WEEK + DAY})),
+    ]
+    .iter()
+    .map(parse)
+    .collect()
+}
+
 /// Applies snapshots in an order, and checks what holds at every step.
 fn walk(objects: &[StripeSubscription], order: &[usize], times: &[i64]) -> Result<Subscription, TestCaseError> {
     let mut subscription = ours();
@@ -455,6 +645,41 @@ proptest! {
             prop_assert_eq!(Some(push), settled.entitlement(now));
         }
         prop_assert_eq!(settled.reconcile(&life[truth..=truth], now).unwrap(), (settled.clone(), vec![]));
+    }
+
+    /// A trial with a card, in any order with duplicates and drops: claimed once, nothing but the trial's limits before
+    /// something was paid, and after one reconciliation what Stripe says.
+    #[test]
+    fn a_trial_with_a_card_converges_too(
+        order in proptest::collection::vec(0..9_usize, 0..24),
+        truth in 0..9_usize,
+        late in 0..20 * DAY,
+    ) {
+        let life = tried_life();
+        let now = at(APRIL + late);
+        let (mut subscription, mut claimed) = (new_here(), 0);
+        for index in order {
+            let (next, effects) = subscription.converge(&life[index], now).unwrap();
+            claimed += claims(&effects).len();
+            let is_paid = matches!(life[index].status.as_str(), "active")
+                && life[index].latest_invoice.as_ref().is_some_and(|invoice| !invoice.is_awaited());
+            if let Some(push) = pushed(&effects) && matches!(push.terms, Terms::Monthly { .. }) {
+                let is_of_the_trial = Some(push.limits) == limits(Product::Agent, Plan::Trial);
+                prop_assert!(is_of_the_trial || is_paid, "{push:?}");
+            }
+            prop_assert_eq!(next.converge(&life[index], now).unwrap(), (next.clone(), vec![]));
+            subscription = next;
+        }
+        prop_assert!(claimed <= 1);
+        let (settled, effects) = subscription.reconcile(&life[truth..=truth], now).unwrap();
+        prop_assert!(claimed + claims(&effects).len() <= 1);
+        let (expected, _) = new_here().reconcile(&life[truth..=truth], now).unwrap();
+        prop_assert_eq!(facts(&settled), facts(&expected));
+        let plain = |subscription: &Subscription| {
+            subscription.entitlement(now).map(|entitlement| Entitlement { version: 0, ..entitlement })
+        };
+        prop_assert_eq!(plain(&settled), plain(&expected));
+        prop_assert_eq!(settled.seats(now), expected.seats(now));
     }
 
     /// Two subscriptions of one customer, their snapshots mixed; the list may come in any order.

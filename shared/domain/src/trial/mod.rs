@@ -4,7 +4,7 @@ mod claim;
 mod person;
 mod reminder;
 
-pub use claim::Claimant;
+pub use claim::{Claimant, claim_of};
 pub use person::PersonKey;
 pub use reminder::Reminder;
 

@@ -43,6 +43,11 @@ impl PersonKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Its domain, in ASCII and lower case.
+    pub fn domain(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
 }
 
 impl fmt::Display for PersonKey {

@@ -154,7 +154,7 @@ impl Held {
                     pending.retain(|effect| !matches!(effect, Effect::Push(_)));
                     pending.push(effect);
                 }
-                Effect::Mail(_) => pending.push(effect),
+                Effect::Mail(_) | Effect::ClaimTrial { .. } => pending.push(effect),
             }
         }
         let audit = self.chained(scope, entries).await?;
@@ -192,6 +192,7 @@ impl Held {
             plan_version: paid.map_or(1, |paid| paid.plan_version),
             seats: subscription.seats(now),
             status: paid.map(|paid| paid.status.as_str()),
+            card_trial_ends_at: subscription.card_trial_ends_at(now),
             audit: &audit,
         };
         store::billing::commit(scope, &change).await?;

@@ -5,12 +5,14 @@
 //! | `held` | a state, loaded and stored; of two changes at once one is decided again |
 //! | `converge` | Stripe is asked, and the state follows |
 //! | `carry_out` | others are told: meters, pool, mails |
+//! | `claims` | a trial is claimed, or ended because there was one before |
 //! | `customer` | a tenant's one customer at Stripe |
 //! | `jobs` | what the clock does, asked by `cron`, done by `stripe-webhook` |
 //! | `prices` | the catalogue's prices at Stripe |
 //! | `waiting` | stored events on their way to the queue |
 
 mod carry_out;
+mod claims;
 mod converge;
 mod customer;
 mod held;
@@ -18,7 +20,7 @@ mod jobs;
 mod prices;
 mod waiting;
 
-pub use carry_out::carry_out;
+pub use carry_out::{carry_out, tell};
 pub use converge::{Converged, Failure, arrange, converge_on, reconcile, subscription_at_stripe, tick};
 pub use customer::{customer, known_customer};
 pub use held::{Held, Later, load, load_all};

@@ -12,7 +12,7 @@ use tollgate_domain::{
 
 use super::{
     database::{Param, Statement, StoreError, TenantDb},
-    directory, directory_jobs, personal,
+    directory, directory_trials, personal,
     provider_identities::{self, NewIdentity},
 };
 use crate::Scope;
@@ -52,21 +52,24 @@ pub(super) const ADD_SUBSCRIPTION: Statement = Statement {
     sql: "INSERT INTO subscriptions (tenant_id, user_id, product, plan, version, anchor_at, trial_started_at, trial_ends_at) \
           VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7)",
 };
-// Who had a trial of the product before has none left: the claim is another registration's.
+// Who had a trial of the product before has none left: the claim is another registration's, or the company's.
 const CLAIM_TRIAL: Statement = Statement {
     name: "accounts.claim_trial",
-    sql: "INSERT OR IGNORE INTO trial_claims (digest, claim, claimed_at) VALUES (?2, ?3, ?4)",
+    sql: "INSERT OR IGNORE INTO trial_claims (digest, claim, claimed_at) SELECT ?2, ?3, ?4 \
+          WHERE NOT EXISTS (SELECT 1 FROM trial_claims c WHERE c.digest = ?5)",
 };
 const ADD_TRIAL: Statement = Statement {
     name: "accounts.add_trial",
-    sql: "INSERT INTO subscriptions (tenant_id, user_id, product, plan, version, anchor_at, trial_started_at, trial_ends_at) \
+    sql: "INSERT INTO subscriptions (tenant_id, user_id, product, plan, version, anchor_at, trial_started_at, trial_ends_at, \
+            trial_denied_by) \
           SELECT ?1, ?2, ?3, ?4, 1, ?5, ?5, \
-            iif(EXISTS (SELECT 1 FROM trial_claims c WHERE c.digest = ?7 AND c.claim = ?8), ?6, ?5)",
+            iif(EXISTS (SELECT 1 FROM trial_claims c WHERE c.digest = ?7 AND c.claim = ?8), ?6, ?5), \
+            iif(EXISTS (SELECT 1 FROM trial_claims c WHERE c.digest = ?9), 'domain', NULL)",
 };
 // On another shard than the first the claim is looked at afterwards.
 const END_TRIAL: Statement = Statement {
     name: "accounts.end_trial",
-    sql: "UPDATE subscriptions SET trial_ends_at = trial_started_at \
+    sql: "UPDATE subscriptions SET trial_ends_at = trial_started_at, trial_denied_by = ?4 \
           WHERE tenant_id = ?1 AND user_id = ?2 AND product = ?3 AND plan = 'trial'",
 };
 // One statement answers the profile and whether the session still stands.
@@ -136,13 +139,16 @@ pub struct NewAccount<'a> {
 /// Makes user, tenant, sign-in name and subscription: in one transaction on the first shard. On another the sign-in name comes
 /// last: an account whose registration broke off before it can be used by nobody, and is removed by schedule.
 ///
-/// Answers the trial that it begins with: of all who register as one person one gets it, the others one that is over.
+/// Answers the trial that it begins with: of all who register as one person one gets it, the others one that is over. So
+/// does whoever has an address in the domain of a company that has, or had, the product.
 ///
 /// # Errors
 /// `Taken("identities.email")` when the address is registered; another column when the identity is linked.
 pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<Option<Trial>, StoreError> {
     let (user, now) = (account.user.to_string(), account.now.as_millis());
-    let digest = Claimant::Person(&PersonKey::of(account.email)).digest(account.product);
+    let person = PersonKey::of(account.email);
+    let digest = Claimant::Person(&person).digest(account.product);
+    let of_domain = Claimant::Domain(person.domain()).digest(account.product);
     // Random, and nobody's: the claim stays when the account is deleted.
     let claim = scope.request_id().to_string();
     let db = TenantDb::of(scope, account.tenant)?;
@@ -168,14 +174,15 @@ pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<Option<
     let plan = Param::Text(account.plan.as_str());
     let mut claimed = None;
     if let Some(trial) = account.trial {
-        let (digest, claim) = (Param::Text(&digest), Param::Text(&claim));
+        let (digest, claim, of_domain) = (Param::Text(&digest), Param::Text(&claim), Param::Text(&of_domain));
         let ends_at = Param::Int(trial.ends_at.as_millis());
         let started_at = Param::Int(trial.started_at.as_millis());
         if elsewhere {
             writes.push((ADD_SUBSCRIPTION, vec![Param::Text(&user), product, plan, started_at, started_at, ends_at]));
         } else {
-            claimed = Some((CLAIM_TRIAL, vec![digest, claim, Param::Int(now)]));
-            writes.push((ADD_TRIAL, vec![Param::Text(&user), product, plan, started_at, ends_at, digest, claim]));
+            claimed = Some((CLAIM_TRIAL, vec![digest, claim, Param::Int(now), of_domain]));
+            let row = vec![Param::Text(&user), product, plan, started_at, ends_at, digest, claim, of_domain];
+            writes.push((ADD_TRIAL, row));
         }
     } else {
         let row = vec![Param::Text(&user), product, plan, Param::Int(now), Param::Null, Param::Null];
@@ -208,10 +215,11 @@ pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<Option<
     let _ = db.run(SETTLED, &[Param::Text(&user)]).await;
     let Some(trial) = account.trial else { return Ok(None) };
     // Claims are on the first shard: only an address that is nobody's has come this far.
-    if directory_jobs::claim_trial(scope, &digest, &claim, account.now).await? {
+    if directory_trials::claim(scope, &digest, &of_domain, &claim, account.now).await? {
         return Ok(Some(trial));
     }
-    db.run(END_TRIAL, &[Param::Text(&user), product]).await?;
+    let by_domain = directory_trials::is_claimed(scope, core::slice::from_ref(&of_domain)).await?;
+    db.run(END_TRIAL, &[Param::Text(&user), product, by_domain.then_some("domain").into()]).await?;
     Ok(Some(Trial::none_left(trial.started_at)))
 }
 

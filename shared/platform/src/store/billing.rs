@@ -22,6 +22,7 @@ pub const STATEMENTS: &[Statement] = &[
     NAME_CUSTOMER,
     CONTACT,
     OWNER,
+    OWNERS,
     MEMBERS,
     STATES,
     HOLDER,
@@ -57,6 +58,8 @@ const OWNER: Statement = Statement {
     name: "billing.owner",
     sql: "SELECT email FROM users WHERE tenant_id = ?1 ORDER BY role <> 'owner', created_at, user_id LIMIT 1",
 };
+const OWNERS: Statement =
+    Statement { name: "billing.owners", sql: "SELECT email FROM users WHERE tenant_id = ?1 AND role = 'owner'" };
 const MEMBERS: Statement = Statement { name: "billing.members", sql: "SELECT user_id FROM users WHERE tenant_id = ?1" };
 const STATES: Statement = Statement {
     name: "billing.states",
@@ -84,10 +87,12 @@ const PUT_STATE: Statement = Statement {
 const PUT_SUBSCRIPTION: Statement = Statement {
     name: "billing.put_subscription",
     sql: "INSERT INTO subscriptions (tenant_id, user_id, product, plan, plan_version, version, anchor_at, trial_started_at, \
-            trial_ends_at, seats, ended_at, billing_status) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+            trial_ends_at, seats, ended_at, billing_status, card_trial_ends_at) \
+          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?14) \
           ON CONFLICT (tenant_id, user_id, product) DO UPDATE SET plan = excluded.plan, plan_version = excluded.plan_version, \
             version = max(version + ?13, excluded.version), anchor_at = excluded.anchor_at, seats = excluded.seats, \
-            ended_at = excluded.ended_at, billing_status = excluded.billing_status",
+            ended_at = excluded.ended_at, billing_status = excluded.billing_status, \
+            card_trial_ends_at = excluded.card_trial_ends_at",
 };
 const CARRIED_OUT: Statement = Statement {
     name: "billing.carried_out",
@@ -180,6 +185,15 @@ struct OwnerRow {
 pub async fn owner(scope: &Scope, tenant: TenantId) -> Result<Option<String>, StoreError> {
     let row: Option<OwnerRow> = TenantDb::of(scope, tenant)?.first(OWNER, &[]).await?;
     Ok(row.map(|row| row.email))
+}
+
+/// The addresses of everybody who owns the tenant.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn owners(scope: &Scope, tenant: TenantId) -> Result<Vec<String>, StoreError> {
+    let rows: Vec<OwnerRow> = TenantDb::of(scope, tenant)?.all(OWNERS, &[]).await?;
+    Ok(rows.into_iter().map(|row| row.email).collect())
 }
 
 #[derive(Deserialize)]
@@ -286,6 +300,8 @@ pub struct Change<'a> {
     pub seats: u32,
     /// Where what was bought stands.
     pub status: Option<&'a str>,
+    /// Until when it is a trial with a card.
+    pub card_trial_ends_at: Option<Timestamp>,
     /// For the audit log, in order.
     pub audit: &'a [(Entry, Stored)],
 }
@@ -340,6 +356,7 @@ pub async fn commit(scope: &Scope, change: &Change<'_>) -> Result<(), StoreError
                 int(ended),
                 change.status.into(),
                 Param::Int(i64::from(change.entitlement.version > 0)),
+                int(change.card_trial_ends_at),
             ],
         ),
     ];

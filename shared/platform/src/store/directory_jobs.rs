@@ -22,7 +22,6 @@ pub const STATEMENTS: &[Statement] = &[
     ENDED,
     DROP_IDLE,
     RUNS,
-    CLAIM_TRIAL,
     TRIALS_ENDING,
     TENANTS_WITH_USAGE,
     DROP_SESSIONS,
@@ -89,12 +88,6 @@ const RUNS: Statement = Statement {
     name: "directory_jobs.runs",
     sql: "SELECT run_id, name, started_by, started_at, finished_at, outcome, done, error, cursor FROM job_runs \
           WHERE (?1 IS NULL OR name = ?1) AND (?2 IS NULL OR run_id < ?2) ORDER BY run_id DESC LIMIT ?3",
-};
-
-// Who had a trial is known by a digest and by no tenant: claims are on the first shard, whatever shard the account is on.
-const CLAIM_TRIAL: Statement = Statement {
-    name: "directory_jobs.claim_trial",
-    sql: "INSERT OR IGNORE INTO trial_claims (digest, claim, claimed_at) VALUES (?1, ?2, ?3)",
 };
 
 // Whose trials end in a span is asked for all tenants of a shard: a job reminds them, page by page.
@@ -305,15 +298,6 @@ pub async fn runs(
 ) -> Result<Vec<RunRow>, StoreError> {
     let before = before.map(|run| run.to_string());
     jobs(scope)?.all(RUNS, &[optional(name), optional(before.as_deref()), int(i64::from(limit))]).await
-}
-
-/// Claims a trial for a registration; `false` when another had it before.
-///
-/// # Errors
-/// When the database cannot be written.
-pub async fn claim_trial(scope: &Scope, digest: &str, claim: &str, now: Timestamp) -> Result<bool, StoreError> {
-    let params = vec![text(digest), text(claim), int(now.as_millis())];
-    Ok(jobs(scope)?.batch(&[(CLAIM_TRIAL, params)]).await? == [1])
 }
 
 /// A trial whose end is to be told.

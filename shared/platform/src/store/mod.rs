@@ -18,6 +18,7 @@ pub mod directory_federation;
 pub mod directory_jobs;
 pub mod directory_mails;
 pub mod directory_stripe_events;
+pub mod directory_trials;
 pub mod idempotent_answers;
 mod mail_tokens;
 mod mails;
@@ -58,7 +59,7 @@ pub use sessions::{
     ListedSession, NewSession, Rotation, SessionRow, end_session, is_new_device, listed_session, open_session,
     recent_sessions, rotate, session, sessions, users_products,
 };
-pub use subscriptions::{SubscriptionRow, subscription};
+pub use subscriptions::{SubscriptionRow, products, subscription};
 pub use usage_export::write_export;
 
 /// Every statement that is bound to a tenant, by repository.
@@ -94,4 +95,5 @@ pub const CROSSING_STATEMENTS: &[&[Statement]] = &[
     directory_jobs::STATEMENTS,
     directory_mails::STATEMENTS,
     directory_stripe_events::STATEMENTS,
+    directory_trials::STATEMENTS,
 ];

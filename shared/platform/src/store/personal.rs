@@ -187,7 +187,8 @@ const SUBSCRIPTIONS: Statement = Statement {
     sql: "SELECT b.product AS key, 0 AS number, json_object('tenant_id', b.tenant_id, 'product', b.product, 'plan', \
           b.plan, 'version', b.version, 'anchor_at', b.anchor_at, 'trial_started_at', b.trial_started_at, 'trial_ends_at', \
           b.trial_ends_at, 'limits', b.limits, 'seats', b.seats, \
-          'plan_version', b.plan_version, 'ended_at', b.ended_at, 'billing_status', b.billing_status) AS row FROM subscriptions b WHERE b.tenant_id = ?1 AND \
+          'plan_version', b.plan_version, 'ended_at', b.ended_at, 'billing_status', b.billing_status, 'card_trial_ends_at', b.card_trial_ends_at, \
+          'trial_denied_by', b.trial_denied_by) AS row FROM subscriptions b WHERE b.tenant_id = ?1 AND \
           b.user_id = ?2 AND (b.product, 0) > (?3, ?4) ORDER BY b.product LIMIT ?5",
 };
 const EVENTS: Statement = Statement {
@@ -593,6 +594,8 @@ pub const TABLES: &[Personal] = &[
                 "plan_version",
                 "ended_at",
                 "billing_status",
+                "card_trial_ends_at",
+                "trial_denied_by",
             ],
             withheld: &[("user_id", "the user's own id")],
         },
@@ -818,7 +821,7 @@ pub const TABLES: &[Personal] = &[
         table: "trial_claims",
         shown: Shown::Nothing("a digest that names nobody"),
         member: &[],
-        note: "Stays, so that a person has one trial; it leads to nobody.",
+        note: "Stays, so that a person, a card and a company have one trial; it leads to nobody.",
         tenant: None,
     },
     Personal {

@@ -14,16 +14,22 @@ use super::database::{Param, Statement, StoreError, TenantDb};
 use crate::Scope;
 
 /// Statements of this repository.
-pub const STATEMENTS: &[Statement] = &[SUBSCRIPTION];
+pub const STATEMENTS: &[Statement] = &[SUBSCRIPTION, PRODUCTS];
 
 const SUBSCRIPTION: Statement = Statement {
     name: "subscriptions.subscription",
     sql: "SELECT b.plan, b.plan_version, b.version, b.anchor_at, b.trial_started_at, b.trial_ends_at, b.ended_at, b.billing_status, b.limits, \
+                 b.card_trial_ends_at, b.trial_denied_by, \
                  CASE WHEN s.session_id IS NOT NULL AND s.revoked_at IS NULL THEN 1 ELSE 0 END AS session_stands \
           FROM subscriptions b \
           LEFT JOIN sessions s ON s.tenant_id = ?1 AND s.session_id = ?4 AND s.user_id = ?2 \
           WHERE b.tenant_id = ?1 AND b.product = ?3 AND (b.user_id = ?2 OR b.plan = 'teams') \
           ORDER BY b.plan <> 'teams' LIMIT 1",
+};
+
+const PRODUCTS: Statement = Statement {
+    name: "subscriptions.products",
+    sql: "SELECT DISTINCT product FROM subscriptions WHERE tenant_id = ?1",
 };
 
 /// A subscription's row.
@@ -47,6 +53,10 @@ pub struct SubscriptionRow {
     pub billing_status: Option<String>,
     /// What was agreed on beside the catalogue, as JSON: see [`Agreed`].
     pub limits: Option<String>,
+    /// Milliseconds: until when a trial with a card runs.
+    pub card_trial_ends_at: Option<i64>,
+    /// `domain` where a registration began without a trial because its address is a company's.
+    pub trial_denied_by: Option<String>,
     /// 1 while the session that asks stands.
     pub session_stands: i64,
 }
@@ -69,7 +79,8 @@ impl SubscriptionRow {
         let anchor = Timestamp::from_millis(self.anchor_at);
         let terms = match (self.ended_at, plan, self.trial()) {
             (Some(at), ..) => Terms::Ended { anchor, at: Timestamp::from_millis(at) },
-            (None, Plan::Trial, Some(trial)) => Terms::Trial(trial),
+            // A trial with a card is ended by Stripe, not by our clock.
+            (None, Plan::Trial, Some(trial)) if self.card_trial_ends_at.is_none() => Terms::Trial(trial),
             _ => Terms::Monthly { anchor },
         };
         let bought = offer(product, plan, self.plan_version).map(|offer| offer.limits);
@@ -122,6 +133,20 @@ pub async fn subscription(
         .await
 }
 
+#[derive(Deserialize)]
+struct ProductRow {
+    product: String,
+}
+
+/// The products that somebody in the tenant has or had.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn products(scope: &Scope, tenant: TenantId) -> Result<Vec<Product>, StoreError> {
+    let rows: Vec<ProductRow> = TenantDb::of(scope, tenant)?.all(PRODUCTS, &[]).await?;
+    Ok(rows.iter().filter_map(|row| Product::parse(&row.product)).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +163,8 @@ mod tests {
             ended_at: None,
             billing_status: None,
             limits: agreed.map(str::to_owned),
+            card_trial_ends_at: None,
+            trial_denied_by: None,
             session_stands: 1,
         };
         row.entitlement(Product::Agent).unwrap()
