@@ -22,6 +22,7 @@ pub fn shown(held: &Held, now: Timestamp) -> SubscriptionOut {
             cancel_at_period_end: false,
             access_ends_at: None,
             later: None,
+            overage: Vec::new(),
         };
     }
     let paid = subscription.paid.as_ref().filter(|paid| !matches!(paid.status, Status::Incomplete | Status::NeverPaid));
@@ -67,5 +68,6 @@ pub fn shown(held: &Held, now: Timestamp) -> SubscriptionOut {
             seats: later.seats,
             at: later.at,
         }),
+        overage: Vec::new(),
     }
 }

@@ -7,6 +7,7 @@
 //! | `carry_out` | others are told: meters, pool, mails |
 //! | `customer` | a tenant's one customer at Stripe |
 //! | `jobs` | what the clock does, asked by `cron`, done by `stripe-webhook` |
+//! | `overage` | what goes beyond soft limits, told to Stripe |
 //! | `prices` | the catalogue's prices at Stripe |
 //! | `waiting` | stored events on their way to the queue |
 
@@ -15,6 +16,7 @@ mod converge;
 mod customer;
 mod held;
 mod jobs;
+mod overage;
 mod prices;
 mod waiting;
 
@@ -22,6 +24,7 @@ pub use carry_out::carry_out;
 pub use converge::{Converged, Failure, converge_on, reconcile, subscription_at_stripe, tick};
 pub use customer::{customer, known_customer};
 pub use held::{Held, Later, load, load_all};
-pub use jobs::{JOBS_PATH, Job, Worked, have_done};
+pub use jobs::{JOBS_PATH, Job, Place, Reported, Worked, have_done, have_overage_reported};
+pub use overage::{Told, tell_overage};
 pub use prices::price_ids;
 pub use waiting::hand_over_events;

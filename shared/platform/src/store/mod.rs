@@ -21,6 +21,7 @@ pub mod idempotent_answers;
 mod mail_tokens;
 mod mails;
 pub mod notifications;
+pub mod overage;
 mod passwords;
 pub mod personal;
 pub mod provider_identities;
@@ -72,6 +73,7 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     mail_tokens::STATEMENTS,
     mails::STATEMENTS,
     notifications::STATEMENTS,
+    overage::STATEMENTS,
     passwords::STATEMENTS,
     second_factors::STATEMENTS,
     provider_identities::STATEMENTS,
