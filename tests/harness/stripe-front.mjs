@@ -82,7 +82,7 @@ export async function startStripe() {
     requests: state.requests,
     /** Meter events that were taken: `{event_name, identifier, timestamp, customer, value}`, oldest first. */
     meterEvents: (customer) => [...state.meterEvents.values()].filter((event) => !customer || event.customer === customer),
-    /** Stripe's clock runs ahead by so many seconds, for meter events: with the platform's CLOCK_OFFSET_SECONDS. */
+    /** Stripe's clock runs ahead by so many seconds, for meter events and signatures: with the platform's CLOCK_OFFSET_SECONDS. */
     ahead: (seconds) => (state.ahead = seconds),
     /** An operator switches a meter off or on. */
     switchMeter: (eventName, status) => ([...state.meters.values()].find(({ event_name }) => event_name === eventName).status = status),
@@ -100,7 +100,7 @@ export async function startStripe() {
     /** The next requests whose path fits end so: a status, 0 for a connection that is cut, or a promise to wait for before the answer. */
     fail: (pattern, ...outcomes) => outcomes.forEach((outcome) => state.faults.push({ pattern, outcome })),
     /** The headers of a delivery of `body`. */
-    sign(body, { secret = SECRET, timestamp = Math.floor(Date.now() / 1000) } = {}) {
+    sign(body, { secret = SECRET, timestamp = Math.floor(Date.now() / 1000) + state.ahead } = {}) {
       return { 'content-type': 'application/json; charset=utf-8', 'stripe-signature': sdk.webhooks.generateTestHeaderString({ payload: body, secret, timestamp }) };
     },
     /** Delivers an event to a platform; answers its answer. */
