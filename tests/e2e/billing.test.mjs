@@ -11,7 +11,8 @@ import { cataloguePrices, startStripe } from '../harness/stripe-front.mjs';
 import { eventually, quota } from '../harness/usage.mjs';
 
 const stripe = await startStripe();
-const platform = await withPlatform({ env: { ...stripe.env, OPERATOR_TOKEN: 'op_0123456789abcdef0123456789' } });
+const OPERATOR = 'op_0123456789abcdef0123456789';
+const platform = await withPlatform({ env: { ...stripe.env, OPERATOR_TOKEN: OPERATOR } });
 before(() => stripe.pushCatalogue(platform));
 
 const held = async (who, product = 'agent') => (await get(platform, `/subscription?product=${product}`, { token: who.access_token })).data;
@@ -22,6 +23,8 @@ const becomes = (who, what, fits) => eventually(what, async () => {
 const checkout = (who, body, path = '/subscription/checkout') => post(platform, path, body, { token: who.access_token });
 const change = (who, body) => patch(platform, '/subscription', body, { token: who.access_token });
 const cron = (name) => post(platform, '/__dev/cron', { cron: name });
+// The local queue forgets what is in it when the runtime ends (production's does not; there the clock would find it).
+const nothingWaits = () => eventually('no event is waiting', async () => (await get(platform, '/admin/stripe-events?status=pending', { headers: { authorization: `Bearer ${OPERATOR}` } })).data.data.length === 0, 60_000);
 const customersOf = async (who) => (await stripe.sdk.customers.list({ email: who.email })).data;
 
 test('a life: trial, quota, checkout, active, more seats, upgrade, a failed payment, grace, downgrade, cancelled, over', async () => {
@@ -47,6 +50,9 @@ test('a life: trial, quota, checkout, active, more seats, upgrade, a failed paym
   assert.equal((await chat(platform, ada.access_token)).status, 200, 'the meter was told');
   assert.equal((await quota(platform, ada.access_token)).requests.limit, 1_000);
   await waitForMails(platform, ada.email, 'plan_started');
+  const [receipt] = await waitForMails(platform, ada.email, 'receipt');
+  assert.match(receipt.subject, /10\.00 USD/);
+  assert.match(receipt.text, /plan pro of agent, from \d{4}-\d\d-\d\d.* to /);
   assert.equal((await get(platform, '/user/trial-status', { token: ada.access_token })).data.status, 'active');
 
   // A team: the upgrade takes effect at once, and so do more seats.
@@ -74,6 +80,9 @@ test('a life: trial, quota, checkout, active, more seats, upgrade, a failed paym
   await stripe.recover(id, invoice);
   await stripe.deliverAll(platform);
   await becomes(ada, 'it is paid', ({ status }) => status === 'active');
+  // One receipt for each payment: the plan, the team, two more seats, what was late.
+  const receipts = await waitForMails(platform, ada.email, 'receipt', 4);
+  assert.deepEqual([receipts.length, new Set(receipts.map(({ text }) => text)).size], [4, 4]);
 
   // Down again: the period that was paid ends first.
   const down = await change(ada, { plan: 'pro' });
@@ -117,6 +126,7 @@ test('a life: trial, quota, checkout, active, more seats, upgrade, a failed paym
   assert.equal((await customersOf(ada)).length, 1, 'one customer, all her life');
 
   // All of it is in the audit log, whose chain is whole.
+  await nothingWaits();
   const entries = await auditEntries(platform, ada.user.tenant_id);
   const of = (action) => entries.filter((entry) => entry.action === action).map(({ body }) => body.details ?? body.detail ?? {});
   const statuses = of('billing.change').map(({ status }) => status).filter(Boolean);
@@ -182,6 +192,11 @@ test('what is no move up is 422, and a declined card changes nothing', async () 
   const declined = assertProblem(await checkout(joe, { plan: 'teams', seats: 5 }), 402, 'payment_required');
   assert.match(declined.detail, /declined/);
   assert.deepEqual([(await held(joe)).plan, (await held(joe)).seats], ['plus', 1]);
+  // Stripe remembers the refusal under its key; the same wish with another card is another request.
+  await stripe.accept(customer.id);
+  const accepted = await checkout(joe, { plan: 'teams', seats: 5 });
+  assert.deepEqual([accepted.status, accepted.data.subscription?.plan, accepted.data.subscription?.seats], [200, 'teams', 5], accepted.text);
+  await stripe.deliverAll(platform);
   assertProblem(await post(platform, '/subscription/portal', { return_url: 'https://evil.example/' }, { token: joe.access_token }), 422, 'invalid_input');
 });
 
@@ -209,6 +224,76 @@ test('only the owner of a team buys, changes and sees invoices', async () => {
   for (const each of [token, owner.access_token]) await eventually('402 for everybody', async () => (await chat(platform, each)).data?.code === 'payment_required');
 });
 
+test('what was arranged, given up and arranged again is arranged', async () => {
+  const lea = await register(platform);
+  const id = await stripe.pay((await checkout(lea, { plan: 'plus' })).data.checkout_url);
+  await stripe.deliverAll(platform);
+  await becomes(lea, 'plus', ({ plan }) => plan === 'plus');
+  for (const given of ['at Stripe', 'at Stripe before anybody told', 'here']) {
+    const down = await change(lea, { plan: 'pro' });
+    assert.deepEqual([down.status, down.data.plan, down.data.later?.plan], [200, 'plus', 'pro'], `${given}: ${down.text}`);
+    const { schedule } = await stripe.subscription(id);
+    assert.match(schedule, /^sub_sched_/);
+    if (given === 'here') {
+      assert.equal((await change(lea, { cancel_at_period_end: true })).data.later, null);
+      assert.equal((await change(lea, { cancel_at_period_end: false })).data.cancel_at_period_end, false);
+      continue;
+    }
+    await stripe.releaseSchedule(id);
+    if (given === 'at Stripe') {
+      await stripe.deliverAll(platform);
+      await becomes(lea, 'nothing is to come', ({ later }) => later === null);
+    }
+  }
+  assert.equal((await change(lea, { plan: 'pro' })).data.later.plan, 'pro');
+  await stripe.endPeriod(id);
+  await stripe.deliverAll(platform);
+  await becomes(lea, 'pro', ({ plan }) => plan === 'pro');
+});
+
+test('one receipt for each invoice, however often it is told, and none for what cost nothing', async () => {
+  const uma = await register(platform);
+  const id = await stripe.pay((await checkout(uma, { plan: 'pro' })).data.checkout_url);
+  const told = stripe.events.findLast(({ type }) => type === 'invoice.paid').data.object;
+  for (const type of ['invoice.paid', 'invoice.payment_succeeded']) stripe.emit(type, told);
+  // A credit covers all of it.
+  const { customer } = await stripe.subscription(id);
+  await stripe.sdk.invoiceItems.create({ customer, amount: -1000, currency: 'usd' });
+  const free = await stripe.sdk.invoices.create({ customer, subscription: id });
+  await stripe.sdk.invoices.pay(free.id);
+  assert.equal((await stripe.sdk.invoices.retrieve(free.id)).total, 0);
+  stripe.emit('invoice.paid', { object: 'invoice', id: free.id, customer, subscription: id });
+  // Nobody is written to about somebody else's invoice.
+  const other = await register(platform);
+  await stripe.pay((await checkout(other, { plan: 'plus' })).data.checkout_url);
+  const foreign = stripe.events.findLast(({ type }) => type === 'invoice.paid').data.object;
+  stripe.emit('invoice.paid', { ...foreign, customer, parent: { type: 'subscription_details', subscription_details: { subscription: id } } });
+  await stripe.deliverAll(platform);
+  await nothingWaits();
+  await waitForMails(platform, other.email, 'receipt');
+  const mails = await waitForMails(platform, uma.email, 'receipt');
+  assert.equal(mails.length, 1, JSON.stringify(mails));
+  assert.match(mails[0].text, /10\.00 USD was paid for the plan pro of agent/);
+  assert.equal(mails[0].links.length, 1);
+});
+
+test('a key makes an upgrade once, and another wish under it is refused', async () => {
+  const kay = await register(platform);
+  const buy = (body, key) => post(platform, '/subscription/checkout', body, { token: kay.access_token, headers: { 'idempotency-key': key } });
+  const [first, second] = [await buy({ plan: 'pro' }, 'k1'), await buy({ plan: 'pro' }, 'k1')];
+  assert.deepEqual([first.status, second.status, second.text], [200, 200, first.text]);
+  assert.equal(second.headers.get('idempotent-replayed'), 'true');
+  assertProblem(await buy({ plan: 'plus' }, 'k1'), 422, 'idempotency_key_reused');
+  const id = await stripe.pay(first.data.checkout_url);
+  await stripe.deliverAll(platform);
+  await becomes(kay, 'pro', ({ plan }) => plan === 'pro');
+  const before = stripe.requests.length;
+  const answers = [await buy({ plan: 'teams', seats: 2 }, 'k2'), await buy({ plan: 'teams', seats: 2 }, 'k2')];
+  assert.deepEqual(answers.map(({ status }) => status), [200, 200]);
+  assert.equal(stripe.requests.slice(before).filter(({ method, path }) => method === 'POST' && path === `/v1/subscriptions/${id}`).length, 1);
+  await stripe.deliverAll(platform);
+});
+
 test('a plan without payment is taken at once, and what is paid falls back on it', async () => {
   const ann = await register(platform, { product: 'chat' });
   const free = await checkout(ann, { plan: 'free' });
@@ -229,8 +314,7 @@ test('what drifted from Stripe is mended by the daily comparison, and the audit 
   await stripe.deliverAll(platform);
   await becomes(kim, 'pro', ({ plan }) => plan === 'pro');
   // A late event of the purchase would find the cancellation by itself.
-  const waiting = { headers: { authorization: 'Bearer op_0123456789abcdef0123456789' } };
-  await eventually('nothing is waiting', async () => (await get(platform, '/admin/stripe-events?status=pending', waiting)).data.data.length === 0, 60_000);
+  await nothingWaits();
   // Every webhook of the cancellation is lost.
   await stripe.cancelNow(id);
   for (const event of stripe.events) Object.defineProperty(event, 'delivered', { value: true });

@@ -4,9 +4,8 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { withDatabase } from '../harness/database.mjs';
+import { openDatabase, withDatabase } from '../harness/database.mjs';
 import { assertProblem, bearer, call, chat, get, PASSWORD, patch, post, register } from '../harness/http.mjs';
 import { subscribe } from '../harness/meters.mjs';
 import { tokenOf, waitForMails } from '../harness/outbox.mjs';
@@ -45,7 +44,7 @@ async function proven(id) {
 /** Every cell of every table of every database in a folder, as `[where, text]`. */
 function* cells(folder) {
   for (const name of readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.sqlite'))) {
-    const database = new DatabaseSync(join(folder, name), { readOnly: true });
+    const database = openDatabase(join(folder, name), { readOnly: true });
     try {
       const tables = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all().map(({ name }) => name);
       for (const table of tables.filter((table) => !table.startsWith('_cf_') || table === '_mf_entries')) {

@@ -2,13 +2,13 @@
 // by a runtime of this test's own on the platform's state.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Miniflare } from 'miniflare';
 import { listFunctions } from '../../tools/lib/functions.mjs';
 import { readConfig, workerOptions } from '../../tools/lib/worker-options.mjs';
 import { generateKeys } from '../../tools/settings.mjs';
+import { openDatabase } from '../harness/database.mjs';
 import { assertProblem, chat, get, register } from '../harness/http.mjs';
 import { withPlatform } from '../harness/platform.mjs';
 import { makeTeam } from '../harness/team.mjs';
@@ -38,7 +38,7 @@ async function withObjects(owners, work) {
 
 /** What is stored: rows of every table, those of the runtime (where an alarm would be) too. */
 function stored(file) {
-  const database = new DatabaseSync(file);
+  const database = openDatabase(file);
   try {
     const tables = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").all();
     return Object.fromEntries(tables.map(({ name }) => [name, database.prepare(`SELECT count(*) AS rows FROM "${name}"`).get().rows]));

@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { openDatabase } from '../harness/database.mjs';
 import { assertProblem, call, chat, del, freshEmail, get, PASSWORD, patch, post, register } from '../harness/http.mjs';
 import { tokenOf, waitForMails } from '../harness/outbox.mjs';
 import { withPlatform } from '../harness/platform.mjs';
@@ -32,7 +32,7 @@ async function stopped(work, env) {
       const folder = join(platform.stateDir, 'd1', 'miniflare-D1DatabaseObject');
       const files = readdirSync(folder).filter((name) => name.endsWith('.sqlite') && name !== 'metadata.sqlite');
       assert.equal(files.length, 2);
-      const databases = files.map((name) => new DatabaseSync(join(folder, name)));
+      const databases = files.map((name) => openDatabase(join(folder, name)));
       try {
         const names = (database) => database.prepare('SELECT count(*) AS names FROM identities').get().names;
         databases.sort((a, b) => names(b) - names(a));

@@ -4,6 +4,9 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
+/** Opens a database that a runtime which has just ended may hold for a moment yet. */
+export const openDatabase = (file, options) => new DatabaseSync(file, { timeout: 10_000, ...options });
+
 /**
  * Works on the first shard's database. The platform must not be running on it.
  *
@@ -16,7 +19,7 @@ export function withDatabase(stateDir, work) {
   const folder = join(stateDir, 'd1', 'miniflare-D1DatabaseObject');
   const files = readdirSync(folder).filter((name) => name.endsWith('.sqlite') && name !== 'metadata.sqlite');
   assert.equal(files.length, 1, `one database in ${folder}: ${files}`);
-  const database = new DatabaseSync(join(folder, files[0]));
+  const database = openDatabase(join(folder, files[0]));
   try {
     return work(database);
   } finally {

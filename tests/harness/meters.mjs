@@ -1,20 +1,19 @@
 // The meters' own databases, opened while the platform is stopped: for states that no call can bring about quickly, or yet.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { withDatabase } from './database.mjs';
+import { openDatabase, withDatabase } from './database.mjs';
 
 /**
  * Opens the database of every object that knows whose it is. The platform must not be running on them.
  *
  * @param {string} stateDir
- * @param {(database: DatabaseSync, owner: {tenant: string, user?: string, product: string}) => void} work without a user it
+ * @param {(database: import('node:sqlite').DatabaseSync, owner: {tenant: string, user?: string, product: string}) => void} work without a user it
  *   is the pool of a team
  */
 export function withMeters(stateDir, work) {
   const root = join(stateDir, 'do');
   for (const file of readdirSync(root, { recursive: true }).filter((name) => name.endsWith('.sqlite') && !name.endsWith('metadata.sqlite'))) {
-    const database = new DatabaseSync(join(root, file));
+    const database = openDatabase(join(root, file));
     try {
       const owned = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'owner'").get();
       const row = owned && database.prepare('SELECT owner FROM owner').get();

@@ -18,6 +18,7 @@ import { fileURLToPath } from 'node:url';
 import { SETTING_NAMES } from '../../tools/settings.mjs';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+const STOP_TIMEOUT_MS = 15_000;
 const START_TIMEOUT_MS = 60_000;
 
 /**
@@ -166,11 +167,21 @@ async function launch({ port, stateDir, env, log }) {
   return running;
 }
 
-async function end({ child } = {}) {
+async function end({ child, workerdPid } = {}) {
   if (!child || child.exitCode !== null || child.signalCode !== null) return;
   const gone = once(child, 'close');
   child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), 5000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
   await gone;
   clearTimeout(timer);
+  // Its databases are free once the runtime is gone, too.
+  for (const deadline = Date.now() + STOP_TIMEOUT_MS; isAlive(workerdPid) && Date.now() < deadline; ) await sleep(10);
+}
+
+function isAlive(pid) {
+  try {
+    return pid !== undefined && process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }

@@ -35,7 +35,7 @@ export const API_VERSION = '2026-10-28.endive';
 /** Starts both; they end with the test file. */
 export async function startStripe() {
   const { backend, stopBackend } = await startBackend();
-  const state = { prices: new Map(), sessions: new Map(), schedules: new Map(), overlays: new Map(), keys: new Map(), shape: 'new', requests: [], faults: [], portals: 0, meters: new Map(), meterEvents: new Map(), ahead: 0 };
+  const state = { prices: new Map(), sessions: new Map(), schedules: new Map(), overlays: new Map(), keys: new Map(), cards: new Map(), shape: 'new', requests: [], faults: [], portals: 0, meters: new Map(), meterEvents: new Map(), ahead: 0 };
   const events = [];
   const server = createServer((request, response) => {
     answer(state, backend, request).then(
@@ -67,7 +67,10 @@ export async function startStripe() {
   };
   const changed = async (id, kind = 'updated') => emit(`customer.subscription.${kind}`, await subscription(state, backend, id, {}));
   const local = (method, path, form) => must(backend(method, path, form));
+  const paid = (state.paid = async (customer, subscription, invoice) =>
+    emit('invoice.paid', { object: 'invoice', id: invoice, customer, parent: { type: 'subscription_details', subscription_details: { subscription } } }));
   const withCard = async (customer, number) => {
+    state.cards.set(customer, number);
     const card = await local('POST', '/v1/payment_methods', { type: 'card', 'card[number]': number, 'card[exp_month]': '12', 'card[exp_year]': '2034', 'card[cvc]': '123' });
     await local('POST', `/v1/payment_methods/${card.id}/attach`, { customer });
     await local('POST', `/v1/customers/${customer}`, { 'invoice_settings[default_payment_method]': card.id });
@@ -127,7 +130,7 @@ export async function startStripe() {
       Object.assign(session, { subscription: id, payment_status: 'paid', url: null });
       await changed(id, 'created');
       emit('checkout.session.completed', shownSession(session));
-      emit('invoice.paid', { object: 'invoice', customer: session.customer, parent: { type: 'subscription_details', subscription_details: { subscription: id } } });
+      await paid(session.customer, id, (await subscription(state, backend, id, {})).latest_invoice);
       return id;
     },
     /** A subscription as Stripe answers it now. */
@@ -148,7 +151,7 @@ export async function startStripe() {
       const { customer } = await subscription(state, backend, id, {});
       await withCard(customer, GOOD_CARD);
       await local('POST', `/v1/invoices/${invoice}/pay`, {});
-      emit('invoice.paid', { object: 'invoice', id: invoice, customer, subscription: id });
+      emit('invoice.paid', { object: 'invoice', id: invoice, customer, subscription: id }); // in the old shape
       await changed(id);
     },
     /** Only the status is changed, by Stripe itself: `past_due` with an invoice of an instant, `paused`, … */
@@ -159,6 +162,11 @@ export async function startStripe() {
     /** Somebody cancels in the customer portal, at the end of the period. */
     async cancelInPortal(id, cancel = true) {
       overlay(state, id).cancel_at_period_end = cancel;
+      return changed(id);
+    },
+    /** Somebody at Stripe gives up what was arranged for the end of the period. */
+    async releaseSchedule(id) {
+      await schedules(state, backend, 'POST', overlay(state, id).schedule, 'release', {});
       return changed(id);
     },
     /** The paid period ends: what was arranged takes effect. */
@@ -520,11 +528,12 @@ async function update(state, backend, id, body) {
     const { current_period_start: start, current_period_end: end } = state.shape === 'old' ? before : before.items.data[0];
     const due = Math.round(((cents(items) - cents(over.items)) * (end - Date.now() / 1000)) / (end - start));
     if (body.proration_behavior === 'always_invoice' && due > 0) {
+      // https://docs.stripe.com/api/subscriptions/update#update_subscription-payment_behavior: nothing changes.
+      if (state.cards.get(before.customer) === BAD_CARD && body.payment_behavior === 'error_if_incomplete') return { status: 402, body: { error: { type: 'card_error', code: 'card_declined', message: 'Your card was declined.' } } };
       await must(backend('POST', '/v1/invoiceitems', { customer: before.customer, amount: String(due), currency: 'usd' }));
       const invoice = await must(backend('POST', '/v1/invoices', { customer: before.customer, subscription: id }));
-      const { body: paid } = await backend('POST', `/v1/invoices/${invoice.id}/pay`, {});
-      // https://docs.stripe.com/api/subscriptions/update#update_subscription-payment_behavior: nothing changes.
-      if (paid.status !== 'paid' && body.payment_behavior === 'error_if_incomplete') return { status: 402, body: { error: { type: 'card_error', code: 'card_declined', message: 'Your card was declined.' } } };
+      await must(backend('POST', `/v1/invoices/${invoice.id}/pay`, {}));
+      await state.paid(before.customer, id, invoice.id);
     }
     over.items = items;
   }

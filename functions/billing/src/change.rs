@@ -15,8 +15,8 @@ use tollgate_platform::{
     billing::{Held, Later},
     http::{Json, Reply},
     identity::{OwnerWith, needs::Billing},
-    store::{self, StoreError},
-    stripe::Stripe,
+    store::StoreError,
+    stripe::{Stripe, StripeError},
 };
 
 use crate::{
@@ -57,7 +57,7 @@ pub async fn patch(
             seats: patch.seats.unwrap_or(paid.seats),
         };
         match held.subscription.purchase(choice.wanted(), scope.now()).map_err(|why| no_way(why, &scope))? {
-            Purchase::Change(Change::AtOnce { .. }) => at_once(&scope, &stripe, &caller, &held, choice).await?,
+            Purchase::Change(Change::AtOnce { .. }) => at_once(&scope, &stripe, &held, choice).await?,
             Purchase::Change(Change::AtPeriodEnd { at }) => {
                 at_period_end(&scope, &stripe, &held, &paid, choice, at).await?
             }
@@ -93,13 +93,7 @@ pub async fn take_free(scope: &Scope, held: &Held) -> Result<Held, Problem> {
 
 /// A higher plan, a longer interval, more seats: what is left of the period is charged now, and without the payment nothing
 /// changes.
-pub async fn at_once(
-    scope: &Scope,
-    stripe: &Stripe,
-    caller: &OwnerWith<Billing>,
-    held: &Held,
-    choice: Choice,
-) -> Result<Held, Problem> {
+pub async fn at_once(scope: &Scope, stripe: &Stripe, held: &Held, choice: Choice) -> Result<Held, Problem> {
     let paid = held.subscription.paid.as_ref().ok_or_else(Problem::internal)?;
     let product = held.subscription.product;
     let object = billing::subscription_at_stripe(stripe, &paid.id).await?;
@@ -126,11 +120,16 @@ pub async fn at_once(
         index += 1;
     }
     // Somebody who clicks twice changes once: the key is that of what was looked at.
-    let key = match scope.idempotency_key()? {
-        Some(key) => format!("{}-{key}", caller.tenant),
-        None => format!("change-{}-{}-{:?}", paid.id, held.revision, choice.wanted()),
-    };
-    let _: StripeSubscription = stripe.post(&format!("/v1/subscriptions/{}", paid.id), &form, &key).await?;
+    let key = format!("change-{}-{}-{:?}", paid.id, held.revision, choice.wanted());
+    let changed: Result<StripeSubscription, _> =
+        stripe.post(&format!("/v1/subscriptions/{}", paid.id), &form, &key).await;
+    if let Err(error @ StripeError::Refused { .. }) = changed {
+        // Stripe answers a key as it did before for a day, a declined card too: the next try is to have another one. Of two
+        // who were refused at once one counts.
+        let _ = held.commit(scope, (held.subscription.clone(), Vec::new()), held.later, "billing").await;
+        return Err(error.into());
+    }
+    changed?;
     follow(scope, held, &paid.id).await
 }
 
@@ -164,7 +163,9 @@ async fn at_period_end(
     let others: Vec<_> = others.collect();
     held_lines.extend(others.iter().cloned());
     lines.extend(others);
-    let tag = format!("{}-{}-{:?}", paid.id, held.revision, choice.wanted());
+    // What was arranged before is part of the key: one that was given up is not answered again.
+    let before = object.schedule.as_deref().unwrap_or("none");
+    let tag = format!("{}-{}-{before}-{:?}", paid.id, held.revision, choice.wanted());
     let begin = Form::new().with("from_subscription", &paid.id);
     let schedule: Schedule = stripe.post("/v1/subscription_schedules", &begin, &format!("schedule-{tag}")).await?;
     let form = Form::new()
@@ -180,8 +181,7 @@ async fn at_period_end(
     let path = format!("/v1/subscription_schedules/{}", schedule.id);
     let _: Schedule = stripe.post(&path, &form, &format!("phases-{tag}")).await?;
     let later = Later { plan: choice.plan, interval: choice.interval, seats: choice.seats, at };
-    let text = serde_json::to_string(&later).map_err(|_| Problem::internal())?;
-    store::billing::later(scope, held.tenant, product, &text).await?;
+    billing::arrange(scope, held.tenant, product, later, "billing").await?;
     follow(scope, held, &paid.id).await
 }
 
@@ -199,7 +199,8 @@ async fn end_with_period(
     let object = billing::subscription_at_stripe(stripe, &paid.id).await?;
     release(stripe, &object, held.revision).await?;
     let form = Form::new().with("cancel_at_period_end", cancel);
-    let key = format!("cancel-{}-{}-{cancel}", paid.id, held.revision);
+    // Asked twice it is the same twice: only what is sent again because no answer came has the same key.
+    let key = format!("cancel-{}-{}", paid.id, scope.request_id());
     let _: StripeSubscription = stripe.post(&format!("/v1/subscriptions/{}", paid.id), &form, &key).await?;
     follow(scope, held, &paid.id).await
 }

@@ -10,6 +10,7 @@ use tollgate_platform::{
     Code, Problem, Scope, audit, billing,
     http::{Json, Reply},
     identity::{OwnerWith, needs::Billing},
+    once::{Once, Plain},
     stripe::Stripe,
 };
 
@@ -23,7 +24,8 @@ use crate::{
 /// Begins to pay for a plan, or moves up. Who pays nothing yet gets the address of a checkout at Stripe, the same one until it
 /// is paid, has run out, or something else is chosen. What runs is changed at once, the rest of the period prorated:
 /// `checkout_url` is `null` then. Owners only.
-#[utoipa::path(post, path = "/subscription/checkout", operation_id = "checkout", tag = "billing", security(("bearer" = [])), request_body = CheckoutIn, responses(
+#[utoipa::path(post, path = "/subscription/checkout", operation_id = "checkout", tag = "billing", security(("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key gets the same answer, and nothing is done twice, for 24 hours")), request_body = CheckoutIn, responses(
     (status = 200, body = CheckoutOut), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 402, body = Problem, description = "`payment_required`: a payment is missing, or the card was declined"),
     (status = 403, body = Problem, description = "Not an owner, or a key without `billing`"),
@@ -35,13 +37,15 @@ use crate::{
 pub async fn checkout(
     scope: Scope,
     caller: OwnerWith<Billing>,
+    once: Once<Plain>,
     Json(input): Json<CheckoutIn>,
 ) -> Result<Reply, Problem> {
-    buy(&scope, &caller, &input).await
+    answer(&scope, &caller, &once, &input).await
 }
 
 /// The same as `POST /subscription/checkout`.
-#[utoipa::path(post, path = "/user/upgrade-subscription", operation_id = "upgrade_subscription", tag = "billing", security(("bearer" = [])), request_body = CheckoutIn, responses(
+#[utoipa::path(post, path = "/user/upgrade-subscription", operation_id = "upgrade_subscription", tag = "billing", security(("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key gets the same answer, and nothing is done twice, for 24 hours")), request_body = CheckoutIn, responses(
     (status = 200, body = CheckoutOut), (status = 400, body = Problem), (status = 401, body = Problem), (status = 402, body = Problem),
     (status = 403, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem),
     (status = 422, body = Problem), (status = 503, body = Problem),
@@ -50,9 +54,20 @@ pub async fn checkout(
 pub async fn upgrade(
     scope: Scope,
     caller: OwnerWith<Billing>,
+    once: Once<Plain>,
     Json(input): Json<CheckoutIn>,
 ) -> Result<Reply, Problem> {
-    buy(&scope, &caller, &input).await
+    answer(&scope, &caller, &once, &input).await
+}
+
+/// The same for both addresses.
+async fn answer(
+    scope: &Scope,
+    caller: &OwnerWith<Billing>,
+    once: &Once<Plain>,
+    input: &CheckoutIn,
+) -> Result<Reply, Problem> {
+    Box::pin(once.answer(scope, (caller.tenant, caller.user), input, buy(scope, caller, input))).await
 }
 
 async fn buy(scope: &Scope, caller: &OwnerWith<Billing>, input: &CheckoutIn) -> Result<Reply, Problem> {
@@ -74,9 +89,7 @@ async fn buy(scope: &Scope, caller: &OwnerWith<Billing>, input: &CheckoutIn) -> 
     let way = held.subscription.purchase(choice.wanted(), scope.now()).map_err(|why| no_way(why, scope))?;
     let (url, held) = match way {
         Purchase::Change(Change::AtPeriodEnd { .. }) => return Err(no_way(NoWay::NotAMove, scope)),
-        Purchase::Change(Change::AtOnce { .. }) => {
-            (None, change::at_once(scope, &stripe, caller, &held, choice).await?)
-        }
+        Purchase::Change(Change::AtOnce { .. }) => (None, change::at_once(scope, &stripe, &held, choice).await?),
         Purchase::Free => (None, change::take_free(scope, &held).await?),
         Purchase::Checkout => {
             let followed = held.subscription.paid.as_ref().map(|paid| paid.id.clone());

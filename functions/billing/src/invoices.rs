@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde::Deserialize;
 use tollgate_api::{subscription::InvoiceOut, usage::PageOut};
-use tollgate_domain::{stripe_api::Form, time::Timestamp};
+use tollgate_domain::stripe_api::{Form, Invoice};
 use tollgate_platform::{
     Code, Problem, Scope, billing,
     http::{Query, Reply, limit},
@@ -25,30 +25,6 @@ struct Invoices {
     data: Vec<Invoice>,
     #[serde(default)]
     has_more: bool,
-}
-
-#[derive(Deserialize)]
-struct Invoice {
-    id: String,
-    #[serde(default)]
-    number: Option<String>,
-    #[serde(default)]
-    status: Option<String>,
-    #[serde(default)]
-    total: i64,
-    #[serde(default)]
-    amount_paid: Option<i64>,
-    #[serde(default)]
-    currency: String,
-    #[serde(default)]
-    created: Option<i64>,
-    /// Old shape.
-    #[serde(default)]
-    date: Option<i64>,
-    #[serde(default)]
-    hosted_invoice_url: Option<String>,
-    #[serde(default, rename = "invoice_pdf")]
-    pdf: Option<String>,
 }
 
 /// The tenant's invoices at Stripe, newest first. Owners only.
@@ -91,18 +67,14 @@ fn is_refused(error: &tollgate_platform::stripe::StripeError) -> bool {
 
 fn shown(invoice: Invoice) -> InvoiceOut {
     InvoiceOut {
+        total_cents: invoice.total,
+        paid_cents: invoice.paid_cents(),
+        created_at: invoice.created_at(),
         id: invoice.id,
         number: invoice.number,
-        total_cents: invoice.total,
-        paid_cents: invoice.amount_paid.unwrap_or(if invoice.status.as_deref() == Some("paid") {
-            invoice.total
-        } else {
-            0
-        }),
         status: invoice.status,
         currency: invoice.currency,
-        created_at: Timestamp::from_millis(invoice.created.or(invoice.date).unwrap_or(0).saturating_mul(1000)),
         hosted_url: invoice.hosted_invoice_url,
-        pdf_url: invoice.pdf,
+        pdf_url: invoice.invoice_pdf,
     }
 }

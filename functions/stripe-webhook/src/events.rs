@@ -10,7 +10,7 @@ use tollgate_platform::{
     http::{Query, Reply, limit},
     identity::Operator,
     log,
-    store::directory::{self, EventRow},
+    store::directory_stripe_events::{self, EventRow},
 };
 use utoipa::ToSchema;
 
@@ -92,7 +92,7 @@ pub async fn list(scope: Scope, _operator: Operator, Query(which): Query<Which>)
     if which.cursor.is_some_and(|cursor| !(0..1 << 52).contains(&cursor)) {
         return bad("cursor is not the next_cursor of a page.");
     }
-    let mut rows = directory::events(&scope, which.status.as_deref(), which.cursor, limit + 1).await?;
+    let mut rows = directory_stripe_events::list(&scope, which.status.as_deref(), which.cursor, limit + 1).await?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let next_cursor = rows.last().filter(|_| more).map(|row| row.seq.to_string());
@@ -108,8 +108,8 @@ pub async fn list(scope: Scope, _operator: Operator, Query(which): Query<Which>)
 ))]
 #[worker::send]
 pub async fn replay(scope: Scope, _operator: Operator, Path(id): Path<String>) -> Result<Reply, Problem> {
-    let replayed = directory::replay_event(&scope, &id).await?;
-    let row = directory::event(&scope, &id).await?.ok_or_else(|| Problem::not_found("event"))?;
+    let replayed = directory_stripe_events::replay(&scope, &id).await?;
+    let row = directory_stripe_events::one(&scope, &id).await?.ok_or_else(|| Problem::not_found("event"))?;
     if !replayed {
         return Err(Problem::new(Code::Conflict, "This event is waiting to be processed anyway."));
     }

@@ -8,7 +8,7 @@ use tollgate_platform::{
     billing::{self, Failure, Job, Worked},
     http::{Json, Reply},
     log,
-    store::{self, StoreError, directory},
+    store::{self, StoreError, directory, directory_stripe_events},
 };
 
 use crate::overage;
@@ -35,10 +35,10 @@ pub async fn run(scope: Scope, Json(job): Json<Job>) -> Result<Reply, Problem> {
 /// # Errors
 /// When a database cannot be reached.
 async fn sweep(scope: &Scope) -> Result<(u32, bool), StoreError> {
-    let lost = directory::waiting_events(scope, scope.now().plus_millis(-LOST_MS), PER_RUN).await?;
+    let lost = directory_stripe_events::waiting(scope, scope.now().plus_millis(-LOST_MS), PER_RUN).await?;
     if !lost.is_empty() {
         billing::hand_over_events(scope, &lost).await.map_err(|_| StoreError::Failed)?;
-        directory::queued_events(scope, &lost).await?;
+        directory_stripe_events::queued(scope, &lost).await?;
     }
     let mut done = lost.len();
     let mut more = lost.len() == PER_RUN as usize;

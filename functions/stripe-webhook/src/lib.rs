@@ -4,6 +4,7 @@ mod events;
 mod jobs;
 mod overage;
 mod process;
+mod receipt;
 mod receive;
 mod stripe_queue;
 

@@ -5,9 +5,14 @@ use tollgate_platform::{
     Problem, Scope,
     billing::{self, Failure},
     log,
-    store::directory::{self, EventEnd, EventRow},
+    store::{
+        directory,
+        directory_stripe_events::{self, EventEnd, EventRow},
+    },
     stripe::Stripe,
 };
+
+use crate::receipt;
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +31,7 @@ const UNNOTED_SECONDS: u32 = 10;
 
 /// Processes an event that is stored, unless it has ended.
 pub async fn process(scope: &Scope, id: &str) -> Processed {
-    let event = match directory::event(scope, id).await {
+    let event = match directory_stripe_events::one(scope, id).await {
         Ok(Some(event)) if event.status == "pending" => event,
         Ok(_) => return Processed::Ended,
         Err(_) => return Processed::Later { seconds: UNNOTED_SECONDS },
@@ -44,7 +49,7 @@ pub async fn process(scope: &Scope, id: &str) -> Processed {
         let why = note.as_deref().unwrap_or_default();
         log::error("stripe_webhook", &format!("{} {} is dead: {why}", event.kind, event.event_id), Some(scope));
     }
-    match directory::finish_event(scope, id, end, note.as_deref()).await {
+    match directory_stripe_events::finish(scope, id, end, note.as_deref()).await {
         Ok(()) => Processed::Ended,
         Err(_) => Processed::Later { seconds: UNNOTED_SECONDS },
     }
@@ -53,7 +58,7 @@ pub async fn process(scope: &Scope, id: &str) -> Processed {
 async fn later(scope: &Scope, event: &EventRow, problem: &Problem, seconds: u32) -> Processed {
     let again_at = scope.now().plus_millis(i64::from(seconds) * 1_000);
     // Should this fail, the clock finds the event as it was.
-    let _ = directory::fail_event(scope, &event.event_id, &problem.detail, again_at).await;
+    let _ = directory_stripe_events::fail(scope, &event.event_id, &problem.detail, again_at).await;
     Processed::Later { seconds }
 }
 
@@ -64,7 +69,11 @@ async fn follow(scope: &Scope, event: &EventRow) -> Result<(), Failure> {
     };
     let tenant = tenant_of(scope, event, subscription).await?;
     let converged = billing::converge_on(scope, tenant, subscription, "stripe-webhook").await?;
-    billing::carry_out(scope, &converged.held).await.map_err(Failure::later)
+    billing::carry_out(scope, &converged.held).await.map_err(Failure::later)?;
+    match &event.invoice_id {
+        Some(invoice) => receipt::send(scope, tenant, &converged.held, invoice).await,
+        None => Ok(()),
+    }
 }
 
 async fn tenant_of(scope: &Scope, event: &EventRow, subscription: &str) -> Result<TenantId, Failure> {

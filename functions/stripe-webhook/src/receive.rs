@@ -10,7 +10,7 @@ use tollgate_platform::{
     Code, Problem, Scope,
     http::{Reply, read_bounded},
     log, settings,
-    store::directory,
+    store::directory_stripe_events,
     stripe::not_configured,
 };
 use utoipa::ToSchema;
@@ -49,7 +49,7 @@ pub async fn receive(scope: Scope) -> Result<Reply, Problem> {
     }
     let event = Event::read(&body)
         .ok_or_else(|| Problem::new(Code::BadRequest, "The body is signed, and no event of Stripe's."))?;
-    let is_new = directory::accept_event(&scope, &event).into_send().await?;
+    let is_new = directory_stripe_events::accept(&scope, &event).into_send().await?;
     // A duplicate of one that waits is not worth another message; one that is lost is found by the clock.
     if is_new && event.subject.is_some() && stripe_queue::hand_over(&scope, &[event.id]).await.is_err() {
         log::warn("stripe_webhook", "the queue did not take an event; cron will", Some(&scope));

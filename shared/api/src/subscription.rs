@@ -90,7 +90,7 @@ pub struct PlansOut {
 }
 
 /// `POST /subscription/checkout`, `POST /user/upgrade-subscription`.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Deserialize, Serialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckoutIn {
     /// The product; that of the token when left out.

@@ -3,7 +3,7 @@
 //!
 //! | what stands under the key | what a request with it gets |
 //! |---|---|
-//! | nothing | its work is done; what was answered is kept for a day, sealed |
+//! | nothing | its work is done; what was answered is kept for a day |
 //! | an answer to the same request | that answer, with `Idempotent-Replayed: true` |
 //! | an answer to another request | 422 `idempotency_key_reused` |
 //! | work that goes on | 503 `idempotency_key_in_progress`, which clients retry |
@@ -11,6 +11,10 @@
 //!
 //! A problem is not kept: nothing was done, and the next try may do better. A key belongs to its user. Calls of the meter
 //! (chat) have their own, in the object that decides.
+//!
+//! Answers are kept sealed, `Once<Sealed>`; those in which nothing is secret may be kept as they are, `Once<Plain>`.
+
+use core::marker::PhantomData;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
@@ -37,18 +41,54 @@ const SILENT_MS: i64 = 60_000;
 
 /// The `Idempotency-Key` of a request, where it has one.
 #[derive(Debug)]
-pub struct Once(Option<String>);
+pub struct Once<K = Sealed>(Option<String>, PhantomData<K>);
 
-impl<S: Sync> FromRequestParts<S> for Once {
+/// How an answer is kept.
+pub trait Keeping {
+    /// As it is stored.
+    fn kept(scope: &Scope, work: Work<'_>, body: Vec<u8>) -> impl Future<Output = Result<String, Problem>>;
+    /// As it was.
+    fn read(scope: &Scope, work: Work<'_>, stored: String) -> impl Future<Output = Result<Vec<u8>, Problem>>;
+}
+
+/// Under the tenant's key: there are secrets in it.
+#[derive(Debug)]
+pub struct Sealed;
+
+/// As it is: nothing in it is secret.
+#[derive(Debug)]
+pub struct Plain;
+
+impl Keeping for Sealed {
+    async fn kept(scope: &Scope, work: Work<'_>, body: Vec<u8>) -> Result<String, Problem> {
+        Vault::of(scope, work.tenant).await?.seal(place(work.key_hash), &body)
+    }
+
+    async fn read(scope: &Scope, work: Work<'_>, stored: String) -> Result<Vec<u8>, Problem> {
+        Vault::of(scope, work.tenant).await?.open(scope, place(work.key_hash), &stored)
+    }
+}
+
+impl Keeping for Plain {
+    async fn kept(_: &Scope, _: Work<'_>, body: Vec<u8>) -> Result<String, Problem> {
+        String::from_utf8(body).map_err(|_| Problem::internal())
+    }
+
+    async fn read(_: &Scope, _: Work<'_>, stored: String) -> Result<Vec<u8>, Problem> {
+        Ok(stored.into_bytes())
+    }
+}
+
+impl<S: Sync, K> FromRequestParts<S> for Once<K> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let scope = parts.extensions.get::<Scope>().ok_or_else(Problem::internal)?;
-        scope.idempotency_key().map(Self)
+        Ok(Self(scope.idempotency_key()?, PhantomData))
     }
 }
 
-impl Once {
+impl<K: Keeping> Once<K> {
     /// Does the work unless it was done under this key before. `input` is what was asked, as it was read.
     ///
     /// # Errors
@@ -72,7 +112,7 @@ impl Once {
         let standing = idempotent_answers::begin(scope, this, &fingerprint, now, limits).await?;
         let standing = standing.ok_or_else(|| Problem::dependency("database"))?;
         if standing.request_id != request_id {
-            return replay(scope, this, &fingerprint, standing).await;
+            return replay::<K>(scope, this, &fingerprint, standing).await;
         }
         match work.await {
             Ok(reply) => {
@@ -92,8 +132,8 @@ impl Once {
     /// What was done is done: when its answer cannot be kept the log says so, and the client has it all the same.
     async fn keep(&self, scope: &Scope, work: Work<'_>, (status, body): (u16, Vec<u8>), now: Timestamp) {
         let kept = async {
-            let sealed = Vault::of(scope, work.tenant).await?.seal(place(work.key_hash), &body)?;
-            Ok::<_, Problem>(idempotent_answers::finish(scope, work, status, &sealed).await?)
+            let kept = K::kept(scope, work, body).await?;
+            Ok::<_, Problem>(idempotent_answers::finish(scope, work, status, &kept).await?)
         };
         if kept.await.is_err() {
             log::error("once", "an answer could not be kept under its key", Some(scope));
@@ -106,7 +146,7 @@ impl Once {
     }
 }
 
-async fn replay(
+async fn replay<K: Keeping>(
     scope: &Scope,
     work: Work<'_>,
     fingerprint: &str,
@@ -118,7 +158,7 @@ async fn replay(
             "This Idempotency-Key was sent with another request before. Use a new key for a new request.",
         ));
     }
-    let (Some(status), Some(sealed)) = (standing.status, standing.answer) else {
+    let (Some(status), Some(stored)) = (standing.status, standing.answer) else {
         return Err(Problem {
             retry_after_seconds: Some(2),
             ..Problem::new(
@@ -127,7 +167,7 @@ async fn replay(
             )
         });
     };
-    let body = Vault::of(scope, work.tenant).await?.open(scope, place(work.key_hash), &sealed)?;
+    let body = K::read(scope, work, stored).await?;
     let status = http::StatusCode::from_u16(status).map_err(|_| Problem::internal())?;
     Ok(Reply::bytes(status, "application/json", body).with("idempotent-replayed", "true"))
 }

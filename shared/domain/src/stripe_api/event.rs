@@ -1,5 +1,5 @@
 //! What an event says. Its content is never applied (see [`crate::subscription`]): all that is read is whose subscription
-//! is to be fetched again.
+//! is to be fetched again, and which invoice was paid.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -25,6 +25,8 @@ pub struct Subject {
     pub subscription: String,
     /// `cus_...`, where the event says so.
     pub customer: Option<String>,
+    /// `in_...`: the invoice that was paid, where the event is about that.
+    pub invoice: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -78,7 +80,10 @@ fn subject(kind: &str, object: &Value) -> Option<Subject> {
         }
         _ => None,
     }?;
-    Some(Subject { subscription, customer: object.get("customer").and_then(id_of) })
+    // Both tell the same; which of them is sent depends on what the endpoint listens to.
+    let is_payment = matches!(kind, "invoice.paid" | "invoice.payment_succeeded");
+    let invoice = object.get("id").filter(|_| is_payment).and_then(id_of);
+    Some(Subject { subscription, customer: object.get("customer").and_then(id_of), invoice })
 }
 
 #[cfg(test)]
@@ -115,6 +120,18 @@ mod tests {
         );
         let subject = read("invoice.paid", &new).unwrap().subject.unwrap();
         assert_eq!(subject.customer.as_deref(), Some("cus_1"));
+    }
+
+    #[test]
+    fn an_invoice_is_named_when_it_was_paid() {
+        let object = json!({"id": "in_1", "subscription": "sub_1"});
+        let invoice = |kind| read(kind, &object).unwrap().subject.and_then(|subject| subject.invoice);
+        for kind in ["invoice.paid", "invoice.payment_succeeded"] {
+            assert_eq!(invoice(kind).as_deref(), Some("in_1"), "{kind}");
+        }
+        for kind in ["invoice.payment_failed", "invoice.created", "customer.subscription.updated"] {
+            assert_eq!(invoice(kind), None, "{kind}");
+        }
     }
 
     #[test]

@@ -5,13 +5,16 @@
 //! | `form` | a request's body: nested keys as Stripe takes them |
 //! | `retry` | which answers are worth another try, and when |
 //! | `event` | what an event says: which subscription of which customer changed |
+//! | `invoice` | what was paid, and for which period |
 
 mod event;
 mod form;
+mod invoice;
 mod retry;
 
 pub use event::{Event, Subject};
 pub use form::Form;
+pub use invoice::Invoice;
 pub use retry::{MAX_EVENT_TRIES, MAX_TRIES, Outcome, event_pause_seconds, pause_ms};
 
 /// The version of the API that is asked for with every request: what Stripe answers does not change under us. Both the old

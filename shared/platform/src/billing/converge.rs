@@ -8,7 +8,7 @@ use tollgate_domain::{
     subscription::{Paid, StripeSubscription, Unreadable},
 };
 
-use super::held::{Held, load};
+use super::held::{Held, Later, load};
 use crate::{
     Scope,
     store::{self, StoreError},
@@ -149,6 +149,29 @@ pub async fn reconcile(
         }
         match before.commit(scope, (next, effects), later, function).await {
             Ok(held) => return Ok(Converged { held, changed: true }),
+            Err(StoreError::Taken(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Failure::later(Problem::dependency("database")))
+}
+
+/// Notes what was arranged for the end of the period: a change like others, so that what is arranged next has another
+/// revision and no idempotency key of this one.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn arrange(
+    scope: &Scope,
+    tenant: TenantId,
+    product: Product,
+    later: Later,
+    function: &str,
+) -> Result<Held, Failure> {
+    for _ in 0..TRIES {
+        let before = load(scope, tenant, product, None).await?;
+        match before.commit(scope, (before.subscription.clone(), Vec::new()), Some(later), function).await {
+            Ok(held) => return Ok(held),
             Err(StoreError::Taken(_)) => {}
             Err(error) => return Err(error.into()),
         }

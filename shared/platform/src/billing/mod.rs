@@ -21,7 +21,7 @@ mod prices;
 mod waiting;
 
 pub use carry_out::carry_out;
-pub use converge::{Converged, Failure, converge_on, reconcile, subscription_at_stripe, tick};
+pub use converge::{Converged, Failure, arrange, converge_on, reconcile, subscription_at_stripe, tick};
 pub use customer::{customer, known_customer};
 pub use held::{Held, Later, load, load_all};
 pub use jobs::{JOBS_PATH, Job, Place, Reported, Worked, have_done, have_overage_reported};

@@ -30,7 +30,6 @@ pub const STATEMENTS: &[Statement] = &[
     PUT_SUBSCRIPTION,
     CARRIED_OUT,
     CHECKED,
-    LATER,
     CHECKOUT,
     CLAIM_CHECKOUT,
     REPLACE_CHECKOUT,
@@ -97,10 +96,6 @@ const CARRIED_OUT: Statement = Statement {
 const CHECKED: Statement = Statement {
     name: "billing.checked",
     sql: "UPDATE billing_states SET checked_at = ?3 WHERE tenant_id = ?1 AND product = ?2",
-};
-const LATER: Statement = Statement {
-    name: "billing.later",
-    sql: "UPDATE billing_states SET later = ?3 WHERE tenant_id = ?1 AND product = ?2",
 };
 const CHECKOUT: Statement = Statement {
     name: "billing.checkout",
@@ -375,14 +370,6 @@ pub async fn carried_out(
 pub async fn checked(scope: &Scope, tenant: TenantId, product: Product) -> Result<(), StoreError> {
     let params = [Param::Text(product.as_str()), Param::Int(scope.now().as_millis())];
     TenantDb::of(scope, tenant)?.run(CHECKED, &params).await.map(drop)
-}
-
-/// Remembers what waits for the end of the period.
-///
-/// # Errors
-/// When the database cannot be written.
-pub async fn later(scope: &Scope, tenant: TenantId, product: Product, later: &str) -> Result<(), StoreError> {
-    TenantDb::of(scope, tenant)?.run(LATER, &[Param::Text(product.as_str()), Param::Text(later)]).await.map(drop)
 }
 
 /// A checkout that was begun.

@@ -45,6 +45,11 @@ impl Param<'_> {
     }
 }
 
+/// Values as they are bound.
+pub(super) fn bound(params: &[Param<'_>]) -> Vec<JsValue> {
+    params.iter().map(|param| param.to_js()).collect()
+}
+
 /// What can go wrong in the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreError {

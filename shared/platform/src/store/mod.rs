@@ -17,6 +17,7 @@ pub mod directory;
 pub mod directory_federation;
 pub mod directory_jobs;
 pub mod directory_mails;
+pub mod directory_stripe_events;
 pub mod idempotent_answers;
 mod mail_tokens;
 mod mails;
@@ -89,5 +90,10 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
 ];
 
 /// Every statement that is not: each has its reason where it stands.
-pub const CROSSING_STATEMENTS: &[&[Statement]] =
-    &[directory::STATEMENTS, directory_federation::STATEMENTS, directory_jobs::STATEMENTS, directory_mails::STATEMENTS];
+pub const CROSSING_STATEMENTS: &[&[Statement]] = &[
+    directory::STATEMENTS,
+    directory_federation::STATEMENTS,
+    directory_jobs::STATEMENTS,
+    directory_mails::STATEMENTS,
+    directory_stripe_events::STATEMENTS,
+];
