@@ -54,7 +54,7 @@ test('without OPERATOR_TOKEN, or with one that is too short, there is nothing', 
 });
 
 test('every job twice: the second finds nothing to do, and both stand in the history', async () => {
-  for (const name of ['roll_up_usage', 'rewrap_data_keys', 'sweep_billing', 'reconcile_billing', 'remind_trials', 'usage_statements', 'clean_up']) {
+  for (const name of ['roll_up_usage', 'rewrap_data_keys', 'sweep_billing', 'reconcile_billing', 'report_overage', 'remind_trials', 'usage_statements', 'clean_up']) {
     const first = await runJob(name);
     assert.deepEqual([first.job, first.ok, first.outcome, first.more], [name, true, 'done', false], JSON.stringify(first));
     assert.deepEqual(await runJob(name), { ...first, done: 0 });

@@ -96,6 +96,47 @@ test('the same idempotency key is the same answer, and a conflict while it runs'
   await assert.rejects(sdk.checkout.sessions.create({ mode: 'subscription', customer: customer.id, success_url: 'https://y.test/', line_items: [{ price: prices.pro.id }] }, options), { type: 'StripeIdempotencyError' });
 });
 
+test('a meter adds up events, each identifier once, within their time', async () => {
+  const form = { display_name: 'Tokens', event_name: 'key_tokens', default_aggregation: { formula: 'sum' }, customer_mapping: { type: 'by_id', event_payload_key: 'stripe_customer_id' }, value_settings: { event_payload_key: 'value' } };
+  const meter = await sdk.billing.meters.create(form);
+  await assert.rejects(sdk.billing.meters.create(form), { code: 'resource_already_exists' });
+  assert.deepEqual((await sdk.billing.meters.list()).data.map(({ id, event_name, status }) => [id, event_name, status]), [[meter.id, 'key_tokens', 'active']]);
+  const event = { event_name: 'key_tokens', identifier: 'one', payload: { stripe_customer_id: customer.id, value: '25' } };
+  const made = await sdk.billing.meterEvents.create(event);
+  assert.deepEqual([made.identifier, made.payload.value], ['one', '25']);
+  await assert.rejects(sdk.billing.meterEvents.create(event), { statusCode: 400, message: 'An event already exists with identifier one.' });
+  const now = Math.floor(Date.now() / 1000);
+  const refused = [{ event_name: 'key_nothing' }, { timestamp: now - 36 * 86_400 }, { timestamp: now + 400 }, { payload: { value: '1' } }, { payload: { stripe_customer_id: customer.id, value: '-1' } }, { identifier: 'x'.repeat(101) }];
+  for (const change of refused) await assert.rejects(sdk.billing.meterEvents.create({ ...event, identifier: 'two', ...change }), { type: 'StripeInvalidRequestError' }, JSON.stringify(change));
+  stripe.ahead(86_400);
+  await sdk.billing.meterEvents.create({ ...event, identifier: 'three', timestamp: now + 86_400 });
+  stripe.ahead(0);
+  assert.deepEqual(stripe.meterEvents(customer.id).map(({ identifier, value }) => [identifier, value]), [['one', 25], ['three', 25]]);
+  await sdk.billing.meters.deactivate(meter.id);
+  await assert.rejects(sdk.billing.meterEvents.create({ ...event, identifier: 'four' }), /No active meter/);
+  await sdk.billing.meters.reactivate(meter.id);
+});
+
+test('a metered price has a meter and no quantity, anywhere', async () => {
+  const [meter] = (await sdk.billing.meters.list()).data;
+  const form = { product: prices.pro.product, currency: 'usd', unit_amount_decimal: '0.0006', recurring: { interval: 'month', usage_type: 'metered', meter: meter.id }, lookup_key: 'key_more' };
+  await assert.rejects(sdk.prices.create({ ...form, recurring: { interval: 'month', usage_type: 'metered' } }), { statusCode: 400 });
+  const more = await sdk.prices.create(form);
+  assert.deepEqual([more.unit_amount, String(more.unit_amount_decimal), more.recurring.meter], [null, '0.0006', meter.id]);
+  const sessions = (line) => sdk.checkout.sessions.create({ mode: 'subscription', customer: customer.id, success_url: 'https://x.test/', line_items: [{ price: prices.pro.id, quantity: 1 }, line] });
+  await assert.rejects(sessions({ price: more.id, quantity: 1 }), /usage_type is `metered`/);
+  await stripe.accept(customer.id);
+  const id = await stripe.pay((await sessions({ price: more.id })).url);
+  const held = await sdk.subscriptions.retrieve(id, { expand: ['latest_invoice'] });
+  assert.deepEqual(held.items.data.map(({ price, quantity }) => [price.lookup_key, quantity]), [['key_pro', 1], ['key_more', undefined]]);
+  assert.equal(held.latest_invoice.total, 1000, 'nothing in advance');
+  const [pro, item] = held.items.data;
+  await assert.rejects(sdk.subscriptions.update(id, { items: [{ id: item.id, quantity: 2 }] }), /usage_type is `metered`/);
+  await assert.rejects(sdk.subscriptions.update(id, { items: [{ id: item.id, price: prices.pro.id, quantity: 1 }] }), /used twice/);
+  const updated = await sdk.subscriptions.update(id, { items: [{ id: pro.id, price: prices.teams.id, quantity: 1 }, { id: item.id, deleted: true }], proration_behavior: 'always_invoice', payment_behavior: 'error_if_incomplete' });
+  assert.deepEqual(updated.items.data.map(({ price }) => price.lookup_key), ['key_teams']);
+});
+
 test('events are signed as the SDK wants them', () => {
   const event = stripe.emit('customer.subscription.updated', { id: 'sub_1' });
   const body = JSON.stringify(event);

@@ -4,7 +4,7 @@
 //   const platform = await withPlatform({ env: stripe.env });
 //
 // localstripe has customers, cards, charges, invoices, and subscriptions of one old-style plan. The front adds prices with
-// lookup keys, several items, Checkout Sessions, portal sessions, schedules and idempotency keys, shows subscriptions in the
+// lookup keys, several items, billing meters with their events and metered prices, Checkout Sessions, portal sessions, schedules and idempotency keys, shows subscriptions in the
 // new shape (or the old), and passes the rest on. What somebody does at Stripe's own pages are its functions: `pay`,
 // `failPayment`, `cancelInPortal`. Its events are signed by the official SDK.
 import assert from 'node:assert/strict';
@@ -35,7 +35,7 @@ export const API_VERSION = '2026-10-28.endive';
 /** Starts both; they end with the test file. */
 export async function startStripe() {
   const { backend, stopBackend } = await startBackend();
-  const state = { prices: new Map(), sessions: new Map(), schedules: new Map(), overlays: new Map(), keys: new Map(), cards: new Map(), shape: 'new', requests: [], faults: [], portals: 0 };
+  const state = { prices: new Map(), sessions: new Map(), schedules: new Map(), overlays: new Map(), keys: new Map(), cards: new Map(), shape: 'new', requests: [], faults: [], portals: 0, meters: new Map(), meterEvents: new Map(), ahead: 0 };
   const events = [];
   const server = createServer((request, response) => {
     answer(state, backend, request).then(
@@ -84,6 +84,14 @@ export async function startStripe() {
     env: { STRIPE_SECRET_KEY: KEY, STRIPE_API_BASE: url, STRIPE_WEBHOOK_SECRET: SECRET },
     /** Every request that arrived: `{method, path, key, version, body}`. */
     requests: state.requests,
+    /** Meter events that were taken: `{event_name, identifier, timestamp, customer, value}`, oldest first. */
+    meterEvents: (customer) => [...state.meterEvents.values()].filter((event) => !customer || event.customer === customer),
+    /** Stripe's clock runs ahead by so many seconds, for meter events and signatures: with the platform's CLOCK_OFFSET_SECONDS. */
+    ahead: (seconds) => (state.ahead = seconds),
+    /** An operator switches a meter off or on. */
+    switchMeter: (eventName, status) => ([...state.meters.values()].find(({ event_name }) => event_name === eventName).status = status),
+    /** An operator puts a price beside what a subscription has: a contract's. */
+    addItem: (id, price) => overlay(state, id).items.push({ id: `si_${short()}`, price }),
     /** What happened and Stripe would tell, oldest first. */
     events,
     stop,
@@ -93,10 +101,10 @@ export async function startStripe() {
     },
     /** Subscriptions are shown as before 2025-03-31 (`old`) or since (`new`). */
     shape: (shape) => (state.shape = shape),
-    /** The next requests whose path fits end so: a status, or 0 for a connection that is cut. */
+    /** The next requests whose path fits end so: a status, 0 for a connection that is cut, or a promise to wait for before the answer. */
     fail: (pattern, ...outcomes) => outcomes.forEach((outcome) => state.faults.push({ pattern, outcome })),
     /** The headers of a delivery of `body`. */
-    sign(body, { secret = SECRET, timestamp = Math.floor(Date.now() / 1000) } = {}) {
+    sign(body, { secret = SECRET, timestamp = Math.floor(Date.now() / 1000) + state.ahead } = {}) {
       return { 'content-type': 'application/json; charset=utf-8', 'stripe-signature': sdk.webhooks.generateTestHeaderString({ payload: body, secret, timestamp }) };
     },
     /** Delivers an event to a platform; answers its answer. */
@@ -225,12 +233,23 @@ export async function startStripe() {
 export async function cataloguePrices(platform) {
   const { data } = await (await fetch(`${platform.url}/subscription/plans`)).json();
   return data.flatMap(({ product, plans }) =>
-    plans.filter(({ price }) => price).flatMap(({ plan, version, price }) =>
-      [['base', 'month', price.monthly_cents], ['base', 'year', price.annual_cents], ['seat', 'month', price.seat_monthly_cents], ['seat', 'year', price.seat_annual_cents]]
+    plans.filter(({ price }) => price).flatMap(({ plan, version, price, overage }) => [
+      ...[['base', 'month', price.monthly_cents], ['base', 'year', price.annual_cents], ['seat', 'month', price.seat_monthly_cents], ['seat', 'year', price.seat_annual_cents]]
         .filter(([, , cents]) => cents !== null)
         .map(([part, interval, unit_amount]) => ({ lookup_key: `tollgate_${product}_${plan}_v${version}_${part}_${interval}`, product, plan, seat: part === 'seat', interval, unit_amount, currency: price.currency })),
-    ),
+      ...overage.flatMap(({ meter, per_units, cents, currency }) =>
+        ['month', 'year'].map((interval) => ({ lookup_key: `tollgate_${product}_${plan}_v${version}_overage-${meter}_${interval}`, product, plan, interval, meter, event_name: `tollgate_${product}_${meter}`, unit_amount_decimal: decimal(cents, per_units), currency })),
+      ),
+    ]),
   );
+}
+
+/** Cents for a block, for each unit of it: a block is a power of ten. */
+function decimal(cents, perUnits) {
+  const zeros = String(perUnits).length - 1;
+  const digits = String(cents).padStart(zeros + 1, '0');
+  const text = `${digits.slice(0, digits.length - zeros)}.${digits.slice(digits.length - zeros)}`;
+  return text.replace(/\.?0+$/, '');
 }
 
 const short = () => randomUUID().replaceAll('-', '').slice(0, 24);
@@ -289,10 +308,11 @@ async function answer(state, backend, request) {
   const fault = state.faults.findIndex(({ pattern }) => pattern.test(`${request.method} ${address.pathname}`));
   const failing = fault < 0 ? undefined : state.faults.splice(fault, 1)[0].outcome;
   // Cut after the work was done, as lost answers are.
-  if (failing !== undefined && failing !== 0) return error(failing, 'a fault of the test');
+  if (failing > 0) return error(failing, 'a fault of the test');
   if (!/^(Bearer|Basic) /.test(request.headers.authorization ?? '')) return error(401, 'no key');
   const work = () => route(state, backend, request.method, address, tree(new URLSearchParams(text)), text);
   const done = request.method === 'POST' && key ? await once_(state, key, `${address.pathname} ${text}`, work) : await work();
+  await (failing instanceof Promise && failing);
   return failing === 0 ? { status: 0 } : done;
 }
 
@@ -345,6 +365,8 @@ async function route(state, backend, method, address, body, text) {
     state.portals += 1;
     return ok({ id: `bps_${short()}`, object: 'billing_portal.session', customer: body.customer, return_url: body.return_url, url: `https://billing.stripe.test/p/session/${short()}` });
   }
+  if (kind === 'billing' && id === 'meters') return meters(state, method, sub, address.pathname.split('/')[5], query, body);
+  if (kind === 'billing' && id === 'meter_events' && method === 'POST') return meterEvent(state, body);
   if (kind === 'subscription_schedules') return schedules(state, backend, method, id, sub, body);
   if (kind === 'subscriptions') {
     const expand = [query.expand ?? []].flat();
@@ -384,7 +406,18 @@ async function prices(state, backend, method, id, query, body) {
   if (method === 'GET') return state.prices.has(id) ? ok(state.prices.get(id)) : missing('price');
   if (id) return state.prices.has(id) ? ok(Object.assign(state.prices.get(id), body.active ? { active: body.active === 'true' } : {})) : missing('price');
   if ([...state.prices.values()].some(({ lookup_key }) => lookup_key && lookup_key === body.lookup_key)) return error(400, `A price already uses that lookup key (${body.lookup_key}).`, 'resource_already_exists');
-  const price = { id: `price_${short()}`, object: 'price', active: true, billing_scheme: 'per_unit', created: Math.floor(Date.now() / 1000), currency: body.currency, livemode: false, lookup_key: body.lookup_key ?? null, metadata: body.metadata ?? {}, nickname: null, product: body.product, recurring: { interval: body.recurring.interval, interval_count: 1, usage_type: 'licensed' }, type: 'recurring', unit_amount: Number(body.unit_amount), unit_amount_decimal: body.unit_amount };
+  const { usage_type = 'licensed', meter = null } = body.recurring;
+  if ((usage_type === 'metered') !== Boolean(meter)) return error(400, 'A metered price needs a meter, and no other has one.');
+  if (meter && state.meters.get(meter)?.status !== 'active') return missing('billing meter');
+  if (Boolean(body.unit_amount) === Boolean(body.unit_amount_decimal)) return error(400, 'One of unit_amount and unit_amount_decimal is required.');
+  const cents = body.unit_amount ?? body.unit_amount_decimal;
+  if (!/^\d+(\.\d{1,12})?$/.test(cents)) return error(400, `Invalid decimal: ${cents}`);
+  const price = { id: `price_${short()}`, object: 'price', active: true, billing_scheme: 'per_unit', created: Math.floor(Date.now() / 1000), currency: body.currency, livemode: false, lookup_key: body.lookup_key ?? null, metadata: body.metadata ?? {}, nickname: null, product: body.product, recurring: { interval: body.recurring.interval, interval_count: 1, meter, usage_type }, type: 'recurring', unit_amount: /^\d+$/.test(cents) ? Number(cents) : null, unit_amount_decimal: cents };
+  // What is metered costs nothing in advance: the subscriptions behind need not know it.
+  if (meter) {
+    state.prices.set(price.id, price);
+    return ok(price);
+  }
   // The same as a plan, for the subscriptions behind.
   const plan = { id: price.id, amount: body.unit_amount, currency: body.currency, interval: price.recurring.interval, product: body.product };
   for (const [name, value] of Object.entries(price.metadata)) plan[`metadata[${name}]`] = value;
@@ -392,6 +425,54 @@ async function prices(state, backend, method, id, query, body) {
   if (status !== 200) return { status, body: why };
   state.prices.set(price.id, price);
   return ok(price);
+}
+
+const isMetered = (state, price) => state.prices.get(price)?.recurring.usage_type === 'metered';
+/** How many of a price: what is metered has no quantity, and one is refused (https://docs.stripe.com/api/checkout/sessions/create). */
+const counted = (state, { price, quantity }) => (isMetered(state, price) ? { price } : { price, quantity: Number(quantity ?? 1) });
+
+/** What is wrong with lines of prices. */
+function faultOf(state, lines) {
+  if (lines.some(({ price }) => !state.prices.has(price))) return missing('price');
+  const metered = lines.find(({ price, quantity }) => isMetered(state, price) && quantity !== undefined);
+  if (metered) return error(400, 'Quantity should not be specified where usage_type is `metered`. Remove quantity.');
+  if (new Set(lines.map(({ price }) => state.prices.get(price).recurring.interval)).size > 1) return error(400, 'Prices of one subscription must have the same interval.');
+  if (new Set(lines.map(({ price }) => price)).size < lines.length) return error(400, 'A price is used twice.');
+  return undefined;
+}
+
+function meters(state, method, id, action, query, body) {
+  if (method === 'GET' && !id) return list('/v1/billing/meters', [...state.meters.values()].filter(({ status }) => !query.status || status === query.status));
+  if (id) {
+    const meter = state.meters.get(id);
+    if (!meter) return missing('billing meter');
+    if (action === 'deactivate') meter.status = 'inactive';
+    if (action === 'reactivate') meter.status = 'active';
+    return ok(meter);
+  }
+  if (!body.event_name || !body.display_name || !['sum', 'count', 'last'].includes(body.default_aggregation?.formula)) return error(400, 'Missing required param.');
+  if ([...state.meters.values()].some(({ event_name, status }) => event_name === body.event_name && status === 'active')) return error(400, `A meter already uses the event name ${body.event_name}.`, 'resource_already_exists');
+  const meter = { id: `mtr_test_${short()}`, object: 'billing.meter', created: Math.floor(Date.now() / 1000), customer_mapping: { type: 'by_id', event_payload_key: 'stripe_customer_id', ...body.customer_mapping }, default_aggregation: body.default_aggregation, display_name: body.display_name, event_name: body.event_name, event_time_window: null, livemode: false, status: 'active', status_transitions: { deactivated_at: null }, updated: Math.floor(Date.now() / 1000), value_settings: { event_payload_key: 'value', ...body.value_settings } };
+  state.meters.set(meter.id, meter);
+  return ok(meter);
+}
+
+// https://docs.stripe.com/api/billing/meter-event/create: an identifier is taken once, and refused with this text the second
+// time; an instant must be within the past 35 days, or five minutes ahead at most.
+function meterEvent(state, { event_name, identifier = randomUUID(), timestamp, payload }) {
+  const now = Math.floor(Date.now() / 1000) + state.ahead;
+  const at = timestamp === undefined ? now : Number(timestamp);
+  const meter = [...state.meters.values()].find((one) => one.event_name === event_name && one.status === 'active');
+  if (!meter) return error(400, `No active meter found for the event name ${event_name}.`);
+  if (identifier.length > 100) return error(400, 'Invalid string: identifier must be at most 100 characters');
+  if (!Number.isInteger(at) || at < now - 35 * 86_400 || at > now + 300) return error(400, 'The timestamp must be within the past 35 calendar days or up to 5 minutes in the future.');
+  const customer = payload?.[meter.customer_mapping.event_payload_key];
+  const value = payload?.[meter.value_settings.event_payload_key];
+  if (!/^cus_/.test(customer ?? '')) return error(400, 'The payload names no customer.');
+  if (!/^\d{1,15}$/.test(value ?? '')) return error(400, 'The payload has no value.');
+  if (state.meterEvents.has(identifier)) return error(400, `An event already exists with identifier ${identifier}.`);
+  state.meterEvents.set(identifier, { event_name, identifier, timestamp: at, customer, value: Number(value) });
+  return ok({ object: 'billing.meter_event', created: now, event_name, identifier, livemode: false, payload, timestamp: at });
 }
 
 const shownSession = ({ lines, subscription_metadata, trial_days, ...session }) => session;
@@ -402,8 +483,9 @@ async function sessions(state, backend, method, id, action, body) {
   if (!id) {
     if ((await backend('GET', `/v1/customers/${body.customer}`)).status !== 200) return missing('customer');
     if (body.mode !== 'subscription' || !body.success_url || !body.line_items?.length) return error(400, 'Missing required param.');
-    if (body.line_items.some(({ price }) => !state.prices.has(price))) return missing('price');
-    const session = { id: `cs_test_${short()}`, object: 'checkout.session', mode: body.mode, status: 'open', payment_status: 'unpaid', customer: body.customer, client_reference_id: body.client_reference_id ?? null, subscription: null, metadata: body.metadata ?? {}, success_url: body.success_url, cancel_url: body.cancel_url, created: Math.floor(Date.now() / 1000), expires_at: Math.floor(Date.now() / 1000) + 86_400, livemode: false, lines: body.line_items.map(({ price, quantity }) => ({ price, quantity: Number(quantity) })), subscription_metadata: body.subscription_data?.metadata ?? {}, payment_method_collection: body.payment_method_collection ?? 'always' };
+    const fault = faultOf(state, body.line_items);
+    if (fault) return fault;
+    const session = { id: `cs_test_${short()}`, object: 'checkout.session', mode: body.mode, status: 'open', payment_status: 'unpaid', customer: body.customer, client_reference_id: body.client_reference_id ?? null, subscription: null, metadata: body.metadata ?? {}, success_url: body.success_url, cancel_url: body.cancel_url, created: Math.floor(Date.now() / 1000), expires_at: Math.floor(Date.now() / 1000) + 86_400, livemode: false, lines: body.line_items.map((line) => counted(state, line)), subscription_metadata: body.subscription_data?.metadata ?? {}, payment_method_collection: body.payment_method_collection ?? 'always' };
     const days = body.subscription_data?.trial_period_days;
     if (days !== undefined && !(Number(days) >= 1)) return error(400, 'The minimum number of trial period days is 1.');
     if (days !== undefined) session.trial_days = Number(days);
@@ -424,7 +506,7 @@ async function sessions(state, backend, method, id, action, body) {
 /** Begins a subscription: localstripe's with the first price, the others beside it. In a trial nothing is charged. */
 async function begin(state, local, customer, lines, metadata, trialDays) {
   const [first, ...others] = lines;
-  for (const { price, quantity } of trialDays ? [] : others) {
+  for (const { price, quantity } of trialDays ? [] : others.filter((line) => !isMetered(state, line.price))) {
     const { unit_amount, currency } = state.prices.get(price);
     await local('POST', '/v1/invoiceitems', { customer, amount: String(unit_amount * quantity), currency });
   }
@@ -480,10 +562,13 @@ async function update(state, backend, id, body) {
       if (change.id && at < 0) return missing('subscription_item');
       if (change.price && !state.prices.has(change.price)) return missing('price');
       if (change.deleted === 'true') items.splice(at, 1);
-      else if (at >= 0) Object.assign(items[at], { price: change.price ?? items[at].price, quantity: Number(change.quantity ?? items[at].quantity) });
-      else items.push({ id: `si_${short()}`, price: change.price, quantity: Number(change.quantity ?? 1) });
+      else if (at >= 0) items[at] = { id: change.id, price: change.price ?? items[at].price, quantity: change.quantity ?? (change.price && isMetered(state, change.price) ? undefined : items[at].quantity) };
+      else items.push({ id: `si_${short()}`, price: change.price, quantity: change.quantity });
     }
-    const cents = (these) => these.reduce((sum, { price, quantity }) => sum + state.prices.get(price).unit_amount * quantity, 0);
+    const fault = faultOf(state, items.map(({ price, quantity }) => ({ price, quantity })));
+    if (fault) return fault;
+    items.forEach((item, at) => (items[at] = { id: item.id, ...counted(state, item) }));
+    const cents = (these) => these.reduce((sum, { price, quantity }) => sum + (isMetered(state, price) ? 0 : state.prices.get(price).unit_amount * quantity), 0);
     const { current_period_start: start, current_period_end: end } = state.shape === 'old' ? before : before.items.data[0];
     const due = Math.round(((cents(items) - cents(over.items)) * (end - Date.now() / 1000)) / (end - start));
     // https://docs.stripe.com/billing/subscriptions/prorations: there is nothing to prorate in a trial.
@@ -518,9 +603,10 @@ async function schedules(state, backend, method, id, action, body) {
     overlay(state, schedule.subscription).schedule = null;
     Object.assign(schedule, { status: 'released', released_subscription: schedule.subscription, subscription: null });
   } else if (method === 'POST') {
-    if (body.phases.some(({ items }) => items.some(({ price }) => !state.prices.has(price)))) return missing('price');
+    const fault = body.phases.map(({ items }) => faultOf(state, items)).find(Boolean);
+    if (fault) return fault;
     if (!body.phases[0].start_date || !body.phases[0].end_date) return error(400, 'The first phase needs its dates.');
-    schedule.phases = body.phases.map((phase) => ({ ...phase, items: phase.items.map(({ price, quantity }) => ({ price, quantity: Number(quantity) })) }));
+    schedule.phases = body.phases.map((phase) => ({ ...phase, items: phase.items.map((item) => counted(state, item)) }));
   }
   return ok(schedule);
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use tollgate_api::subscription::{SubscriptionOut, SubscriptionPatch};
 use tollgate_domain::{
     audit::{Action, Outcome},
-    catalogue::{Interval, Part, Plan, Product, current},
+    catalogue::{Interval, Plan, Product, current},
     stripe_api::Form,
     subscription::{Change, NoWay, Paid, Purchase, Status, StripeSubscription, wanted_offer},
     time::Timestamp,
@@ -21,7 +21,7 @@ use tollgate_platform::{
 
 use crate::{
     checkout::no_way,
-    choice::{Choice, priced, with_lines},
+    choice::{Choice, Line, priced, with_line, with_lines},
     shown::shown,
 };
 
@@ -117,13 +117,13 @@ pub async fn at_once(scope: &Scope, stripe: &Stripe, held: &Held, choice: Choice
         .with("cancel_at_period_end", false);
     let mut items = Paid::items_of(&object);
     let mut index = 0;
-    for (key, price, quantity) in &lines {
-        // What stays of the same part is changed, so that the period goes on.
-        let same = items.iter().position(|(held, _)| (held.part == Part::Seat) == (key.part == Part::Seat));
-        if let Some(at) = same {
-            form = form.with(&format!("items[{index}][id]"), items.swap_remove(at).1);
+    for line in &lines {
+        let name = format!("items[{index}]");
+        // What stays of the same part, and of the same meter, is changed, so that the period goes on.
+        if let Some(at) = items.iter().position(|(held, _)| Some(held.part) == line.key.map(|key| key.part)) {
+            form = form.with(&format!("{name}[id]"), items.swap_remove(at).1);
         }
-        form = form.with(&format!("items[{index}][price]"), price).with(&format!("items[{index}][quantity]"), quantity);
+        form = with_line(form, &name, line);
         index += 1;
     }
     for (_, id) in items {
@@ -163,12 +163,17 @@ async fn at_period_end(
     }
     let object = billing::subscription_at_stripe(stripe, &paid.id).await?;
     release(stripe, &object, held.revision).await?;
-    let lines = priced(scope, stripe, product, offer, choice).await?;
-    let held_lines = {
+    let mut lines = priced(scope, stripe, product, offer, choice).await?;
+    let mut held_lines = {
         let held_offer = paid.offer(product).ok_or_else(Problem::internal)?;
         let held_choice = Choice { plan: paid.plan, interval: paid.interval, seats: paid.seats };
         priced(scope, stripe, product, held_offer, held_choice).await?
     };
+    // A phase has the items that it names and no other: what the operator put beside the plan stays.
+    let others = Paid::others_of(&object).into_iter().map(|(price, quantity)| Line { key: None, price, quantity });
+    let others: Vec<_> = others.collect();
+    held_lines.extend(others.iter().cloned());
+    lines.extend(others);
     // What was arranged before is part of the key: one that was given up is not answered again.
     let before = object.schedule.as_deref().unwrap_or("none");
     let tag = format!("{}-{}-{before}-{:?}", paid.id, held.revision, choice.wanted());

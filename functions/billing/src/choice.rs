@@ -1,7 +1,7 @@
 //! What somebody chose, and what Stripe is asked to bill for it.
 
 use tollgate_domain::{
-    catalogue::{Interval, Offer, Plan, Product},
+    catalogue::{Interval, Offer, Plan, PriceKey, Product},
     stripe_api::Form,
     subscription::bill,
 };
@@ -25,6 +25,17 @@ impl Choice {
     }
 }
 
+/// A price with its id at Stripe and its quantity; what is metered has none, and Stripe refuses one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// What it is in the catalogue; `None` for what the operator put beside it.
+    pub key: Option<PriceKey>,
+    /// `price_...`
+    pub price: String,
+    /// How many.
+    pub quantity: Option<u64>,
+}
+
 /// The prices of an entry of the catalogue with their ids at Stripe and quantities.
 pub async fn priced(
     scope: &Scope,
@@ -32,16 +43,28 @@ pub async fn priced(
     product: Product,
     offer: &Offer,
     choice: Choice,
-) -> Result<Vec<(tollgate_domain::catalogue::PriceKey, String, u32)>, Problem> {
+) -> Result<Vec<Line>, Problem> {
     let lines = bill(product, offer, choice.interval, choice.seats);
     let keys: Vec<_> = lines.iter().map(|(key, _)| *key).collect();
     let ids = billing::price_ids(scope, stripe, &keys).await?;
-    Ok(lines.into_iter().zip(ids).map(|((key, quantity), id)| (key, id, quantity)).collect())
+    let line = |((key, quantity), price): ((PriceKey, Option<u32>), String)| Line {
+        key: Some(key),
+        price,
+        quantity: quantity.map(u64::from),
+    };
+    Ok(lines.into_iter().zip(ids).map(line).collect())
 }
 
 /// The same form with a line for each price: `<name>[0][price]`, `<name>[0][quantity]`.
-pub fn with_lines(form: Form, name: &str, lines: &[(tollgate_domain::catalogue::PriceKey, String, u32)]) -> Form {
-    lines.iter().enumerate().fold(form, |form, (index, (_, id, quantity))| {
-        form.with(&format!("{name}[{index}][price]"), id).with(&format!("{name}[{index}][quantity]"), quantity)
-    })
+pub fn with_lines(form: Form, name: &str, lines: &[Line]) -> Form {
+    lines.iter().enumerate().fold(form, |form, (index, line)| with_line(form, &format!("{name}[{index}]"), line))
+}
+
+/// The same form with a price: `<name>[price]`, `<name>[quantity]`.
+pub fn with_line(form: Form, name: &str, Line { price, quantity, .. }: &Line) -> Form {
+    let form = form.with(&format!("{name}[price]"), price);
+    match quantity {
+        Some(quantity) => form.with(&format!("{name}[quantity]"), quantity),
+        None => form,
+    }
 }

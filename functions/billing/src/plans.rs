@@ -2,8 +2,8 @@
 
 use http::StatusCode;
 use serde::Deserialize;
-use tollgate_api::subscription::{PlanOut, PlansOut, PriceOut, ProductOut};
-use tollgate_domain::catalogue::{Offer, PRODUCTS, Plan, Price, ProductEntry, current};
+use tollgate_api::subscription::{OveragePriceOut, PlanOut, PlansOut, PriceOut, ProductOut};
+use tollgate_domain::catalogue::{Offer, Overage, PRODUCTS, Plan, Price, ProductEntry, current};
 use tollgate_platform::{
     Code, Problem, Scope,
     http::{Query, Reply},
@@ -47,6 +47,7 @@ fn plan(offer: &Offer) -> PlanOut {
         version: offer.version,
         price: offer.price.map(price),
         limits: offer.limits,
+        overage: offer.overage.iter().map(overage).collect(),
         pooled: offer.plan.is_pooled(),
         features: offer.features.iter().filter_map(|feature| serde_json::to_value(feature).ok()).collect(),
         upgrades: names(offer.upgrades),
@@ -62,4 +63,8 @@ fn price(price: Price) -> PriceOut {
         seat_annual_cents: price.seat_annual_cents,
         currency: "usd",
     }
+}
+
+fn overage(&Overage { meter, per_units, cents }: &Overage) -> OveragePriceOut {
+    OveragePriceOut { meter, per_units, cents, currency: "usd" }
 }

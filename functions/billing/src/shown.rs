@@ -23,6 +23,7 @@ pub fn shown(held: &Held, now: Timestamp) -> SubscriptionOut {
             trial_ends_at: None,
             access_ends_at: None,
             later: None,
+            overage: Vec::new(),
         };
     }
     let paid = subscription.paid.as_ref().filter(|paid| !matches!(paid.status, Status::Incomplete | Status::NeverPaid));
@@ -75,6 +76,7 @@ pub fn shown(held: &Held, now: Timestamp) -> SubscriptionOut {
             seats: later.seats,
             at: later.at,
         }),
+        overage: Vec::new(),
     }
 }
 

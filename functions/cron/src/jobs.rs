@@ -5,7 +5,9 @@ use tollgate_platform::{
     billing::{self, Worked},
 };
 
-use crate::{clean_up, delete_users, remind_trials, rewrap_data_keys, roll_up, settle_arrivals, usage_statements};
+use crate::{
+    clean_up, delete_users, remind_trials, report_overage, rewrap_data_keys, roll_up, settle_arrivals, usage_statements,
+};
 
 /// A job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub enum Job {
     SweepBilling,
     /// Subscriptions against Stripe.
     ReconcileBilling,
+    /// What goes beyond soft limits, to Stripe.
+    ReportOverage,
     /// Brings data keys under the newest master key.
     RewrapDataKeys,
     /// Tells that trials end, and that they have ended.
@@ -42,6 +46,7 @@ const JOBS: &[Entry] = &[
     Entry(Job::RebuildUsage, "rebuild_usage", None),
     Entry(Job::SweepBilling, "sweep_billing", Some("* * * * *")),
     Entry(Job::ReconcileBilling, "reconcile_billing", Some("*/10 * * * *")),
+    Entry(Job::ReportOverage, "report_overage", Some("40 * * * *")),
     Entry(Job::RewrapDataKeys, "rewrap_data_keys", Some("35 * * * *")),
     Entry(Job::RemindTrials, "remind_trials", Some("10 * * * *")),
     Entry(Job::UsageStatements, "usage_statements", Some("20 * * * *")),
@@ -68,6 +73,8 @@ pub enum Next {
     Later,
     /// There is more, from here.
     From(String),
+    /// Nothing until the next run, which begins anew; what went wrong on the way.
+    Failed(String),
 }
 
 impl Step {
@@ -110,8 +117,9 @@ impl Job {
                 roll_up::forget(scope).await?;
                 Ok(Step::of(roll_up::run(scope).await?))
             }
-            Self::SweepBilling => billing::have_done(scope, billing::Job::Sweep).await.map(Step::of_billing),
-            Self::ReconcileBilling => billing::have_done(scope, billing::Job::Reconcile).await.map(Step::of_billing),
+            Self::SweepBilling => billing::have_done(scope, &billing::Job::Sweep).await.map(Step::of_billing),
+            Self::ReconcileBilling => billing::have_done(scope, &billing::Job::Reconcile).await.map(Step::of_billing),
+            Self::ReportOverage => report_overage::step(scope, cursor).await,
             Self::RewrapDataKeys => rewrap_data_keys::run(scope).await.map(Step::of),
             Self::RemindTrials => remind_trials::step(scope, cursor).await,
             Self::UsageStatements => usage_statements::step(scope, cursor).await,

@@ -8,6 +8,7 @@ mod delete_users;
 mod dev;
 mod jobs;
 mod remind_trials;
+mod report_overage;
 mod rewrap_data_keys;
 mod roll_up;
 mod run;

@@ -100,6 +100,10 @@ async fn steps(
                 *cursor = rest;
                 return (done, "done", None);
             }
+            Next::Failed(detail) => {
+                *cursor = None;
+                return (done, "failed", Some(Problem { detail, ..Problem::dependency("job") }));
+            }
             Next::Later => return (done, "more", None),
             Next::From(place) => *cursor = Some(place),
         }

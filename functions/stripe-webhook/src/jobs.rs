@@ -1,5 +1,5 @@
 //! `POST /internal/billing-jobs`, for `cron` over its service binding; the gateway does not lead here. Subscriptions: what the clock
-//! alone brings, events that the queue has lost, and the daily comparison with Stripe.
+//! alone brings, events that the queue has lost, the daily comparison with Stripe, and overage.
 
 use http::StatusCode;
 use tollgate_domain::{catalogue::Product, time::DAY_MS};
@@ -10,6 +10,8 @@ use tollgate_platform::{
     log,
     store::{self, StoreError, directory, directory_stripe_events},
 };
+
+use crate::overage;
 
 /// How long an event may be with the queue before it is given to it again, in milliseconds.
 const LOST_MS: i64 = 60_000;
@@ -22,6 +24,7 @@ pub async fn run(scope: Scope, Json(job): Json<Job>) -> Result<Reply, Problem> {
     let (done, more) = match job {
         Job::Sweep => sweep(&scope).await?,
         Job::Reconcile => reconcile(&scope).await?,
+        Job::ReportOverage(from) => return Ok(Reply::json(StatusCode::OK, &overage::report(&scope, from).await?)),
     };
     Ok(Reply::json(StatusCode::OK, &Worked { done, more }))
 }

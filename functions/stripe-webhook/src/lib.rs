@@ -2,6 +2,7 @@
 
 mod events;
 mod jobs;
+mod overage;
 mod process;
 mod receipt;
 mod receive;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tollgate_domain::{
     catalogue::{Interval, Plan, Product},
-    meter::Limits,
+    meter::{Limits, MeterName},
     time::Timestamp,
 };
 
@@ -27,6 +27,22 @@ pub struct PriceOut {
     pub currency: &'static str,
 }
 
+/// What is charged beyond the included amount of a soft limit, in US cents before tax; for each unit, by the month or the year.
+#[derive(Debug, Clone, Copy, Serialize, utoipa::ToSchema)]
+pub struct OveragePriceOut {
+    /// The meter.
+    #[schema(value_type = String, example = "tokens")]
+    pub meter: MeterName,
+    /// The units of a block.
+    #[schema(example = 1_000_000)]
+    pub per_units: u64,
+    /// A block.
+    #[schema(example = 600)]
+    pub cents: u64,
+    /// The currency.
+    pub currency: &'static str,
+}
+
 /// A plan of the catalogue.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct PlanOut {
@@ -37,9 +53,12 @@ pub struct PlanOut {
     pub version: u32,
     /// What it costs; `null` for what costs nothing.
     pub price: Option<PriceOut>,
-    /// How much of each meter in a month, a trial's in all: `{"hard": 1000}`, `"unlimited"` or `"not_included"`.
+    /// How much of each meter in a month, a trial's in all: `{"hard": 1000}`, `{"soft": {"included": 1000, "ceiling": 5000}}`,
+    /// `"unlimited"` or `"not_included"`. What goes beyond a soft limit is charged, see `overage`, and stops at its ceiling.
     #[schema(value_type = Object)]
     pub limits: Limits,
+    /// What is charged beyond soft limits; empty where there are none.
+    pub overage: Vec<OveragePriceOut>,
     /// Whether all members of the tenant share the limits.
     pub pooled: bool,
     /// What can be used.
@@ -204,6 +223,26 @@ pub struct LaterOut {
     pub at: Timestamp,
 }
 
+/// What was used beyond a soft limit in a billing month, and was reported for its invoice: up to an hour late.
+#[derive(Debug, Clone, Copy, Serialize, utoipa::ToSchema)]
+pub struct OverageOut {
+    /// The meter.
+    #[schema(value_type = String, example = "tokens")]
+    pub meter: MeterName,
+    /// The begin of the month.
+    #[schema(value_type = String, format = DateTime)]
+    pub period_start: Timestamp,
+    /// Its end.
+    #[schema(value_type = String, format = DateTime)]
+    pub period_end: Timestamp,
+    /// How much is included.
+    pub included: u64,
+    /// How many units beyond.
+    pub units: u64,
+    /// What they cost, in cents before tax; `null` where a contract has other prices.
+    pub cents: Option<u64>,
+}
+
 /// `GET /subscription`.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct SubscriptionOut {
@@ -236,6 +275,8 @@ pub struct SubscriptionOut {
     pub access_ends_at: Option<Timestamp>,
     /// What waits for the end of the period; of a trial that a checkout began with, the plan that was chosen.
     pub later: Option<LaterOut>,
+    /// What was used beyond soft limits in months that are not settled yet, and costs extra: one for each meter and month.
+    pub overage: Vec<OverageOut>,
 }
 
 /// `POST /subscription/portal`.

@@ -2,7 +2,10 @@
 
 use std::io::Write;
 
-use tollgate_domain::catalogue::{Interval, Offer, PRODUCTS, Part, PriceKey, ProductEntry};
+use tollgate_domain::{
+    catalogue::{Interval, Offer, PRODUCTS, Part, PriceKey, ProductEntry},
+    overage::event_name,
+};
 
 fn main() -> std::io::Result<()> {
     let prices: Vec<_> =
@@ -27,6 +30,15 @@ fn prices(entry: &ProductEntry, offer: &Offer) -> Vec<serde_json::Value> {
         line(Part::Base, price.base_cents(interval));
         if let Some(cents) = price.seat_cents(interval) {
             line(Part::Seat, cents);
+        }
+        for overage in offer.overage {
+            let part = Part::Overage(overage.meter);
+            let key = PriceKey { product: entry.product, plan: offer.plan, version: offer.version, part, interval };
+            lines.push(serde_json::json!({
+                "lookup_key": key.to_string(), "product": entry.product, "plan": offer.plan, "interval": interval,
+                "meter": overage.meter, "event_name": event_name(entry.product, overage.meter),
+                "unit_amount_decimal": overage.unit_amount_decimal(), "currency": "usd",
+            }));
         }
     }
     lines

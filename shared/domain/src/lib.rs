@@ -12,6 +12,7 @@
 //! | [`catalogue`] | products, plans, meters, limits, features, prices, moves |
 //! | [`trial`] | where a trial stands at an instant; one for each person; its reminders |
 //! | [`subscription`] | what is held of a product, converging on Stripe; grace, seats, proration |
+//! | [`overage`] | what goes beyond a soft limit: told to Stripe, exactly and once |
 //! | [`stripe_signature`] | whether a webhook is Stripe's |
 //! | [`meter`] | reserve, settle, release, expire: admission that never exceeds a limit |
 //! | [`pool`] | a team's quota: leases to its members, exact under lost and doubled messages |
@@ -43,6 +44,7 @@ pub mod ledger;
 pub mod mail;
 pub mod meter;
 pub mod month;
+pub mod overage;
 pub mod page;
 pub mod pool;
 pub mod secret_hash;

@@ -41,6 +41,14 @@ impl StripeError {
     }
 }
 
+impl StripeError {
+    /// Whether Stripe has a meter event of this identifier already: it refuses the second one, most times without a code.
+    pub fn is_known_event(&self) -> bool {
+        matches!(self, Self::Refused { code, message, .. }
+            if code == "duplicate_meter_event" || message.starts_with("An event already exists with identifier"))
+    }
+}
+
 impl From<StripeError> for Problem {
     fn from(error: StripeError) -> Self {
         match error {

@@ -238,7 +238,7 @@ fn is_filling(column: &str) -> bool {
 }
 
 /// Tables whose rows say nothing about a member, and stay: each declares why.
-const ABOUT_NOBODY: [&str; 8] = [
+const ABOUT_NOBODY: [&str; 9] = [
     "data_keys",
     "sign_in_flows",
     "single_sign_on",
@@ -246,6 +246,7 @@ const ABOUT_NOBODY: [&str; 8] = [
     "billing_customers",
     "billing_changes",
     "billing_checkouts",
+    "overage_periods",
     "stripe_events",
 ];
 

@@ -3,7 +3,7 @@
 use super::{
     names::{Plan, Product},
     offer::{Feature, Offer, ProductEntry},
-    price::{ANNUAL_MONTHS, Price},
+    price::{ANNUAL_MONTHS, Overage, Price},
     table::PRODUCTS,
 };
 use crate::meter::{Limit, MeterName};
@@ -26,9 +26,12 @@ pub enum Fault {
     Price,
     /// A price under a dollar: written in dollars instead of cents.
     NotInCents,
+    /// A soft limit without exactly one price of overage, a ceiling and a plan that is paid; or a price of overage without a
+    /// soft limit, of nothing, or for a block that is no power of ten.
+    Overage,
     /// A move to a plan that is not sold, to the trial, to the benchmark's plan or to itself.
     Nowhere,
-    /// An upgrade that costs no more, gives less of some meter, or takes a feature away.
+    /// An upgrade that costs no more, gives less of some meter, takes a feature away, or has dearer overage.
     NotProgressive,
     /// A downgrade that is not the way back of an upgrade.
     OneWay,
@@ -69,6 +72,9 @@ const fn fault_of_offers(offers: &[Offer]) -> Option<Fault> {
         if let Some(fault) = fault_of_price(offer.price) {
             return Some(fault);
         }
+        if has_faulty_overage(offer) {
+            return Some(Fault::Overage);
+        }
         if let Some(fault) = fault_of_moves(offers, offer) {
             return Some(fault);
         }
@@ -102,6 +108,53 @@ const fn fault_of_price(price: Option<Price>) -> Option<Fault> {
         return Some(Fault::Price);
     }
     if price.monthly_cents < 100 { Some(Fault::NotInCents) } else { None }
+}
+
+const fn has_faulty_overage(offer: &Offer) -> bool {
+    let mut index = 0;
+    while index < offer.overage.len() {
+        let Overage { per_units, cents, .. } = offer.overage[index];
+        if cents == 0 || !is_power_of_ten(per_units) || per_units > Overage::LARGEST_BLOCK {
+            return true;
+        }
+        index += 1;
+    }
+    let mut index = 0;
+    while index < MeterName::ALL.len() {
+        let meter = MeterName::ALL[index];
+        let is_sound = match offer.limits.get(meter) {
+            Limit::Soft { included, ceiling: Some(ceiling) } => {
+                ceiling > included && prices_of(offer, meter) == 1 && offer.price.is_some()
+            }
+            // Without a ceiling a mistake of the customer's has no end.
+            Limit::Soft { .. } => false,
+            _ => prices_of(offer, meter) == 0,
+        };
+        if !is_sound {
+            return true;
+        }
+        index += 1;
+    }
+    false
+}
+
+const fn is_power_of_ten(number: u64) -> bool {
+    let mut rest = number;
+    while rest > 1 && rest.is_multiple_of(10) {
+        rest /= 10;
+    }
+    rest == 1
+}
+
+const fn prices_of(offer: &Offer, meter: MeterName) -> u32 {
+    let (mut index, mut count) = (0, 0);
+    while index < offer.overage.len() {
+        if offer.overage[index].meter as u8 == meter as u8 {
+            count += 1;
+        }
+        index += 1;
+    }
+    count
 }
 
 const fn fault_of_moves(offers: &[Offer], from: &Offer) -> Option<Fault> {
@@ -165,7 +218,10 @@ const fn is_progress(from: &Offer, to: &Offer) -> bool {
     while index < MeterName::ALL.len() {
         let meter = MeterName::ALL[index];
         let (before, after) = (reach(from.limits.get(meter)), reach(to.limits.get(meter)));
-        if after < before {
+        if after < before || ceiling(to.limits.get(meter)) < ceiling(from.limits.get(meter)) {
+            return false;
+        }
+        if is_dearer(to, from, meter) {
             return false;
         }
         more = more || after > before;
@@ -186,6 +242,34 @@ const fn reach(limit: Limit) -> u64 {
         Some(limit) => limit,
         None => u64::MAX,
     }
+}
+
+const fn ceiling(limit: Limit) -> u64 {
+    match limit.ceiling() {
+        Some(ceiling) => ceiling,
+        None => u64::MAX,
+    }
+}
+
+/// Whether both charge overage of a meter, and a unit costs more in the first.
+const fn is_dearer(first: &Offer, second: &Offer, meter: MeterName) -> bool {
+    match (overage(first, meter), overage(second, meter)) {
+        (Some(first), Some(second)) => {
+            first.cents as u128 * second.per_units as u128 > second.cents as u128 * first.per_units as u128
+        }
+        _ => false,
+    }
+}
+
+const fn overage(offer: &Offer, meter: MeterName) -> Option<Overage> {
+    let mut index = 0;
+    while index < offer.overage.len() {
+        if offer.overage[index].meter as u8 == meter as u8 {
+            return Some(offer.overage[index]);
+        }
+        index += 1;
+    }
+    None
 }
 
 const fn has_all(features: &[Feature], wanted: &[Feature]) -> bool {
@@ -264,6 +348,70 @@ mod tests {
         assert_eq!(with(0, |offers| offers[PLUS].features = &[]), Some(Fault::NotProgressive));
         assert_eq!(with(0, |offers| offers[PLUS].limits = offers[PRO].limits), Some(Fault::NotProgressive));
         assert_eq!(with(0, |offers| offers[PRO].downgrades = &[Plan::Plus]), Some(Fault::OneWay));
+    }
+
+    const CHAT_PRO: usize = 2;
+    const ENTERPRISE: usize = 3;
+
+    fn chat(change: impl FnOnce(&mut Vec<Offer>)) -> Option<Fault> {
+        with(1, change)
+    }
+
+    fn soft(included: u64, ceiling: Option<u64>) -> Limit {
+        Limit::Soft { included, ceiling }
+    }
+
+    #[test]
+    fn overage_has_a_soft_limit_with_a_ceiling_and_a_price_and_a_paid_plan() {
+        let limit = |tokens| chat(|offers| offers[ENTERPRISE].limits.tokens = tokens);
+        assert_eq!(limit(soft(20_000_000, Some(30_000_000))), None);
+        assert_eq!(limit(soft(20_000_000, None)), Some(Fault::Overage));
+        assert_eq!(limit(soft(20_000_000, Some(20_000_000))), Some(Fault::Overage));
+        assert_eq!(limit(Limit::Hard(20_000_000)), Some(Fault::Overage), "a price for nothing");
+        assert_eq!(chat(|offers| offers[ENTERPRISE].overage = &[]), Some(Fault::Overage));
+        let priced = |change: fn(&mut Vec<Overage>)| {
+            let mut overage = PRODUCTS[1].offers[ENTERPRISE].overage.to_vec();
+            change(&mut overage);
+            chat(|offers| offers[ENTERPRISE].overage = overage.leak())
+        };
+        assert_eq!(priced(|overage| overage[1].per_units = 10), None);
+        for per_units in [0, 2, 5, 20, 1_500, 10_000_000_000_000] {
+            let change = |offers: &mut Vec<Offer>| {
+                let mut overage = offers[ENTERPRISE].overage.to_vec();
+                overage[1].per_units = per_units;
+                offers[ENTERPRISE].overage = overage.leak();
+            };
+            assert_eq!(chat(change), Some(Fault::Overage), "{per_units}");
+        }
+        assert_eq!(priced(|overage| overage[0].cents = 0), Some(Fault::Overage));
+        assert_eq!(priced(|overage| overage.push(overage[0])), Some(Fault::Overage), "two prices of one meter");
+        assert_eq!(priced(|overage| overage[0].meter = MeterName::Emails), Some(Fault::Overage));
+        let free = |plan: usize| {
+            chat(|offers| {
+                let enterprise = offers[ENTERPRISE];
+                offers[plan] = Offer { limits: enterprise.limits, overage: enterprise.overage, ..offers[plan] };
+            })
+        };
+        assert_eq!(free(0), Some(Fault::Overage), "a trial");
+        assert_eq!(free(1), Some(Fault::Overage), "free");
+    }
+
+    #[test]
+    fn an_upgrade_has_no_lower_ceiling_and_no_dearer_overage() {
+        let pro = |tokens: Limit, cents| {
+            chat(|offers| {
+                offers[CHAT_PRO].limits.tokens = tokens;
+                offers[CHAT_PRO].overage = vec![Overage { meter: MeterName::Tokens, per_units: 1_000, cents }].leak();
+            })
+        };
+        let within = soft(2_000_000, Some(200_000_000));
+        assert_eq!(pro(within, 1), None, "$10 a million, where enterprise is $6");
+        assert_eq!(pro(soft(2_000_000, Some(200_000_001)), 1), Some(Fault::NotProgressive));
+        let cheap = |offers: &mut Vec<Offer>| {
+            offers[CHAT_PRO].limits.tokens = within;
+            offers[CHAT_PRO].overage = &[Overage { meter: MeterName::Tokens, per_units: 1_000_000, cents: 5_99 }];
+        };
+        assert_eq!(chat(cheap), Some(Fault::NotProgressive));
     }
 
     #[test]

@@ -26,5 +26,5 @@ pub use estimate::{TYPICAL_ANSWER_TOKENS, chat_estimate};
 pub use moves::{Holding, Move, movement};
 pub use names::{Plan, Product};
 pub use offer::{Feature, Offer, ProductEntry, current, limits, offer, offers, plan_without_payment};
-pub use price::{ANNUAL_MONTHS, Interval, Part, Price, PriceKey};
+pub use price::{ANNUAL_MONTHS, Interval, Overage, Part, Price, PriceKey};
 pub use table::PRODUCTS;

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     names::{Plan, Product},
-    price::Price,
+    price::{Overage, Price},
     table::PRODUCTS,
 };
-use crate::meter::{Limit, Limits};
+use crate::meter::{Limit, Limits, MeterName};
 
 /// What a plan lets its holder use, apart from amounts. One that it lacks is a 403.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -51,6 +51,8 @@ pub struct Offer {
     pub limits: Limits,
     /// What it costs; `None` for what costs nothing.
     pub price: Option<Price>,
+    /// What is charged beyond the included amounts of its soft limits: one for each of them, and no other.
+    pub overage: &'static [Overage],
     /// What can be used.
     pub features: &'static [Feature],
     /// Where one can go at once.
@@ -63,6 +65,11 @@ impl Offer {
     /// Whether it lets its holder use something.
     pub fn has(&self, feature: Feature) -> bool {
         self.features.contains(&feature)
+    }
+
+    /// What is charged beyond the included amount of a meter.
+    pub fn overage_of(&self, meter: MeterName) -> Option<Overage> {
+        self.overage.iter().copied().find(|overage| overage.meter == meter)
     }
 }
 
@@ -162,7 +169,18 @@ mod tests {
         assert_eq!(row(Product::Gmail, Plan::Pro), (2_900, 0, 0, 50_000));
         assert_eq!(row(Product::Gmail, Plan::Enterprise), (9_900, 0, 0, 500_000));
         assert_eq!(row(Product::Chat, Plan::Pro), (1_500, 2_000, 2_000_000, 0));
-        assert_eq!(row(Product::Chat, Plan::Enterprise), (9_900, 20_000, 20_000_000, 0));
+        let enterprise = current(Product::Chat, Plan::Enterprise).unwrap();
+        assert_eq!(enterprise.price.unwrap().monthly_cents, 9_900);
+        let soft = |included, ceiling| Limit::Soft { included, ceiling: Some(ceiling) };
+        let limits = enterprise.limits;
+        assert_eq!(
+            (limits.requests, limits.tokens, limits.emails),
+            (soft(20_000, 200_000), soft(20_000_000, 200_000_000), Limit::NotIncluded)
+        );
+        let cents = |meter, units| enterprise.overage_of(meter).map(|overage| overage.cost_cents(units));
+        assert_eq!(cents(MeterName::Requests, 1_000), Some(1_00));
+        assert_eq!(cents(MeterName::Tokens, 1_000_000), Some(6_00));
+        assert_eq!(cents(MeterName::Emails, 1), None);
         let seat = current(Product::Agent, Plan::Teams).unwrap().price.unwrap().seat_monthly_cents;
         assert_eq!(seat, Some(1_200));
     }

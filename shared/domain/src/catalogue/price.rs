@@ -5,7 +5,10 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::names::{Plan, Product};
-use crate::time::{Period, Timestamp, annual_period, monthly_period};
+use crate::{
+    meter::MeterName,
+    time::{Period, Timestamp, annual_period, monthly_period},
+};
 
 /// How many months a year costs.
 pub const ANNUAL_MONTHS: u64 = 10;
@@ -96,6 +99,41 @@ impl Price {
     }
 }
 
+/// What is charged for what goes beyond the included amount of a soft limit, in US cents before tax: the same by the month
+/// and by the year, for each unit, rounded once for each invoice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overage {
+    /// The meter.
+    pub meter: MeterName,
+    /// The units of a block: a power of ten, at most [`Self::LARGEST_BLOCK`].
+    pub per_units: u64,
+    /// A block, in cents.
+    pub cents: u64,
+}
+
+impl Overage {
+    /// Stripe takes a unit's price with at most twelve decimals
+    /// (<https://docs.stripe.com/api/prices/object#price_object-unit_amount_decimal>).
+    pub const LARGEST_BLOCK: u64 = 1_000_000_000_000;
+
+    /// A unit in cents, as a decimal without superfluous zeros: exact, because a block is a power of ten.
+    pub fn unit_amount_decimal(&self) -> String {
+        let block = self.per_units.max(1);
+        let decimals = usize::try_from(block.ilog10()).unwrap_or(0);
+        let (whole, rest) = (self.cents / block, self.cents % block);
+        let text = format!("{whole}.{rest:0decimals$}");
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
+
+    /// So many units in cents; an amount that ends in half a cent is rounded up.
+    pub fn cost_cents(&self, units: u64) -> u64 {
+        let block = u128::from(self.per_units.max(1));
+        let total = u128::from(units) * u128::from(self.cents);
+        let rounded = total / block + u128::from(total % block * 2 >= block);
+        u64::try_from(rounded).unwrap_or(u64::MAX)
+    }
+}
+
 /// Which of a plan's prices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
@@ -103,11 +141,36 @@ pub enum Part {
     Base,
     /// A seat; the quantity is their number.
     Seat,
+    /// What goes beyond the included amount of a meter. Stripe counts it; there is no quantity.
+    Overage(MeterName),
+}
+
+impl Part {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "base" => Some(Self::Base),
+            "seat" => Some(Self::Seat),
+            _ => {
+                let name = text.strip_prefix("overage-")?;
+                MeterName::ALL.into_iter().find(|meter| meter.as_str() == name).map(Self::Overage)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Base => f.write_str("base"),
+            Self::Seat => f.write_str("seat"),
+            Self::Overage(meter) => write!(f, "overage-{meter}"),
+        }
+    }
 }
 
 /// The name of a price at Stripe: its `lookup_key`, unique in an account, or the id of an old-style plan.
 ///
-/// `tollgate_<product>_<plan>_v<version>_<base|seat>_<month|year>`: what was bought can be read back from a
+/// `tollgate_<product>_<plan>_v<version>_<base|seat|overage-METER>_<month|year>`: what was bought can be read back from a
 /// subscription, also after the catalogue has changed.
 /// Source: <https://docs.stripe.com/products-prices/manage-prices#lookup-keys>.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,7 +181,7 @@ pub struct PriceKey {
     pub plan: Plan,
     /// Its version in the catalogue.
     pub version: u32,
-    /// The plan or a seat.
+    /// The plan, a seat, or what goes beyond a meter's included amount.
     pub part: Part,
     /// How often.
     pub interval: Interval,
@@ -132,11 +195,7 @@ impl PriceKey {
             product: Product::parse(words.next()?)?,
             plan: Plan::parse(words.next()?)?,
             version: words.next()?.strip_prefix('v')?.parse().ok()?,
-            part: match words.next()? {
-                "base" => Part::Base,
-                "seat" => Part::Seat,
-                _ => return None,
-            },
+            part: Part::parse(words.next()?)?,
             interval: Interval::parse(words.next()?)?,
         };
         // Numbers have more than one spelling (`v01`); a key has one.
@@ -146,11 +205,8 @@ impl PriceKey {
 
 impl fmt::Display for PriceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let part = match self.part {
-            Part::Base => "base",
-            Part::Seat => "seat",
-        };
-        write!(f, "tollgate_{}_{}_v{}_{part}_{}", self.product, self.plan, self.version, self.interval.as_str())
+        let Self { product, plan, version, part, interval } = self;
+        write!(f, "tollgate_{product}_{plan}_v{version}_{part}_{}", interval.as_str())
     }
 }
 
@@ -174,22 +230,73 @@ mod tests {
         assert_eq!((key.product, key.plan, key.version), (Product::Agent, Plan::Teams, 2));
         assert_eq!((key.part, key.interval), (Part::Seat, Interval::Year));
         assert_eq!(key.to_string(), text);
-        for text in ["", "tollgate_agent_teams_v02_seat_year", "tollgate_agent_teams_v2_seat_year_", "price_1Abc"] {
+        let overage = PriceKey { part: Part::Overage(MeterName::Tokens), ..key };
+        assert_eq!(overage.to_string(), "tollgate_agent_teams_v2_overage-tokens_year");
+        for text in [
+            "",
+            "tollgate_agent_teams_v02_seat_year",
+            "tollgate_agent_teams_v2_seat_year_",
+            "tollgate_agent_teams_v2_overage_year",
+            "tollgate_agent_teams_v2_overage-_year",
+            "tollgate_agent_teams_v2_overage-seats_year",
+            "tollgate_agent_teams_v2_tokens_year",
+            "price_1Abc",
+        ] {
             assert_eq!(PriceKey::parse(text), None, "{text}");
         }
     }
 
+    #[test]
+    fn a_unit_costs_the_exact_decimal_part_of_a_block() {
+        let of = |per_units, cents| Overage { meter: MeterName::Tokens, per_units, cents };
+        for (per_units, cents, unit) in [
+            (1_000_000, 6_00, "0.0006"),
+            (1_000, 1_00, "0.1"),
+            (1_000, 1_234, "1.234"),
+            (1, 25, "25"),
+            (10, 1_000, "100"),
+            (1_000_000_000_000, 1, "0.000000000001"),
+        ] {
+            assert_eq!(of(per_units, cents).unit_amount_decimal(), unit);
+        }
+        let tokens = of(1_000_000, 6_00);
+        assert_eq!(
+            [0, 1, 833, 834, 1_000_000, 2_500_000].map(|units| tokens.cost_cents(units)),
+            [0, 0, 0, 1, 600, 1_500]
+        );
+    }
+
     proptest! {
         #[test]
-        fn every_key_round_trips(product in 0..3_usize, plan in 0..8_usize, version: u32, seat: bool, year: bool) {
+        fn every_key_round_trips(product in 0..3_usize, plan in 0..8_usize, version: u32, part in 0..5_usize, year: bool) {
+            let overage = |meter: usize| Part::Overage(MeterName::ALL[meter]);
             let key = PriceKey {
                 product: Product::ALL[product],
                 plan: Plan::ALL[plan],
                 version,
-                part: if seat { Part::Seat } else { Part::Base },
+                part: [Part::Base, Part::Seat, overage(0), overage(1), overage(2)][part],
                 interval: if year { Interval::Year } else { Interval::Month },
             };
             prop_assert_eq!(PriceKey::parse(&key.to_string()), Some(key));
+        }
+
+        /// The decimal times the block is the block's price, in integers.
+        #[test]
+        fn a_unit_times_a_block_is_the_price_of_a_block(zeros in 0..13_u32, cents in 1..100_000_000_u64) {
+            let overage = Overage { meter: MeterName::Requests, per_units: 10_u64.pow(zeros), cents };
+            let text = overage.unit_amount_decimal();
+            let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
+            prop_assert!(decimals.len() <= 12 && !decimals.ends_with('0') && !text.ends_with('.'), "{}", text);
+            let digits: u128 = format!("{whole}{decimals}").parse().unwrap();
+            let scale = 10_u128.pow(u32::try_from(decimals.len()).unwrap());
+            prop_assert_eq!(digits * u128::from(overage.per_units), u128::from(cents) * scale);
+            prop_assert_eq!(overage.cost_cents(overage.per_units), cents);
+        }
+
+        #[test]
+        fn no_amount_panics(per_units: u64, cents: u64, units: u64) {
+            let overage = Overage { meter: MeterName::Requests, per_units, cents };
+            let _ = (overage.unit_amount_decimal(), overage.cost_cents(units));
         }
 
         #[test]

@@ -126,6 +126,13 @@ impl Paid {
         object.items.data.iter().filter_map(|item| Some((item_key(item)?, item.id.clone()))).collect()
     }
 
+    /// The items of an object that are not: what the operator put beside it for a contract. The price of each, and its quantity
+    /// unless it is metered.
+    pub fn others_of(object: &StripeSubscription) -> Vec<(String, Option<u64>)> {
+        let others = object.items.data.iter().filter(|item| item_key(item).is_none());
+        others.filter_map(|item| Some((item.price.as_ref()?.id.clone(), item.quantity))).collect()
+    }
+
     /// Reads an object. `before` is what was held; of it only the begin of a missing payment is kept, and only where the
     /// object cannot tell it.
     pub(super) fn observed(

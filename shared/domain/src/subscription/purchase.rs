@@ -71,12 +71,14 @@ impl Subscription {
     }
 }
 
-/// What Stripe is asked to bill: the price of the plan, and that of its seats with their number.
-pub fn bill(product: Product, offer: &Offer, interval: Interval, seats: u32) -> Vec<(PriceKey, u32)> {
+/// What Stripe is asked to bill: the price of the plan, that of its seats with their number, and those of its overage. What
+/// is metered has no quantity: Stripe counts it.
+pub fn bill(product: Product, offer: &Offer, interval: Interval, seats: u32) -> Vec<(PriceKey, Option<u32>)> {
     let Some(price) = offer.price else { return Vec::new() };
     let key = |part| PriceKey { product, plan: offer.plan, version: offer.version, part, interval };
-    let of_seats = price.seat_cents(interval).map(|_| (key(Part::Seat), seats.max(1)));
-    core::iter::once((key(Part::Base), 1)).chain(of_seats).collect()
+    let of_seats = price.seat_cents(interval).map(|_| (key(Part::Seat), Some(seats.max(1))));
+    let of_overage = offer.overage.iter().map(|overage| (key(Part::Overage(overage.meter)), None));
+    core::iter::once((key(Part::Base), Some(1))).chain(of_seats).chain(of_overage).collect()
 }
 
 /// The entry of the catalogue that a change leads to: the version that is held for more or fewer seats, else the newest.
@@ -145,13 +147,23 @@ mod tests {
     #[test]
     fn every_price_that_is_billed_can_be_read_back() {
         let teams = current(Product::Agent, Plan::Teams).unwrap();
-        let lines: Vec<_> = bill(Product::Agent, teams, Interval::Year, 3)
-            .iter()
-            .map(|(key, count)| (key.to_string(), *count))
-            .collect();
+        let lines = |product, offer, interval, seats| {
+            let lines = bill(product, offer, interval, seats);
+            lines.iter().map(|(key, count)| (key.to_string(), *count)).collect::<Vec<_>>()
+        };
+        let line = |key: &str, count| (key.to_owned(), count);
         assert_eq!(
-            lines,
-            [("tollgate_agent_teams_v1_base_year".to_owned(), 1), ("tollgate_agent_teams_v1_seat_year".to_owned(), 3)]
+            lines(Product::Agent, teams, Interval::Year, 3),
+            [line("tollgate_agent_teams_v1_base_year", Some(1)), line("tollgate_agent_teams_v1_seat_year", Some(3))]
+        );
+        let enterprise = current(Product::Chat, Plan::Enterprise).unwrap();
+        assert_eq!(
+            lines(Product::Chat, enterprise, Interval::Month, 7),
+            [
+                line("tollgate_chat_enterprise_v1_base_month", Some(1)),
+                line("tollgate_chat_enterprise_v1_overage-requests_month", None),
+                line("tollgate_chat_enterprise_v1_overage-tokens_month", None),
+            ]
         );
         assert_eq!(bill(Product::Agent, current(Product::Agent, Plan::Pro).unwrap(), Interval::Month, 9).len(), 1);
         assert_eq!(bill(Product::Chat, current(Product::Chat, Plan::Free).unwrap(), Interval::Month, 1), []);

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     audit::{Action, Outcome},
-    catalogue::{Interval, Plan, Product, limits},
-    meter::{Entitlement, Terms},
+    catalogue::{Interval, Part, Plan, Product, limits},
+    meter::{Entitlement, MeterName, Terms},
     time::Timestamp,
     trial::Trial,
 };
@@ -156,6 +156,26 @@ fn a_team_has_its_seats_as_long_as_it_has_access() {
     assert!(effects.contains(&Effect::Seats(6)));
     let (_, effects) = converge(&subscription, &with(team("canceled", 6), &json!({"ended_at": MAY})), MAY);
     assert!(effects.contains(&Effect::Seats(1)));
+}
+
+#[test]
+fn metered_items_say_nothing_about_plan_and_seats() {
+    let mut object = stripe("active", "pro");
+    let metered = |id: &str, key: &str| {
+        json!({"id": id, "current_period_start": 1, "current_period_end": 2,
+            "price": {"id": format!("price_{id}"), "lookup_key": key, "recurring": {"interval": "month", "usage_type": "metered"}}})
+    };
+    let items = object["items"]["data"].as_array_mut().unwrap();
+    items.insert(0, metered("si_8", "tollgate_agent_plus_v1_overage-tokens_month"));
+    items.insert(0, metered("si_9", "our_contract"));
+    let plain = held(&stripe("active", "pro")).paid;
+    assert_eq!(held(&object).paid, plain);
+    let parsed = parse(&object);
+    let items: Vec<_> = Paid::items_of(&parsed).into_iter().map(|(key, id)| (key.part, id)).collect();
+    let tokens = Part::Overage(MeterName::Tokens);
+    assert_eq!(items, [(tokens, "si_8".to_owned()), (Part::Base, "si_1".to_owned())]);
+    assert_eq!(Paid::others_of(&parsed), [("price_si_9".to_owned(), None)]);
+    assert_eq!(Paid::product_of(&parsed), Ok(Product::Agent));
 }
 
 #[test]

@@ -1,21 +1,32 @@
 //! Jobs of billing: `cron` says when, `stripe-webhook`, which knows Stripe, does them.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tollgate_api::{FieldError, Problem, Validate};
 
-use crate::{Scope, log, service};
+use crate::{Scope, log, service, store::directory_jobs::HeldProduct};
 
 /// The path, in `stripe-webhook`; no address leads there.
 pub const JOBS_PATH: &str = "/internal/billing-jobs";
 
 /// Which job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Job {
     /// What the clock brings, and events that were lost on their way.
     Sweep,
     /// Subscriptions against Stripe.
     Reconcile,
+    /// What goes beyond soft limits, to Stripe, from here on.
+    ReportOverage(Place),
+}
+
+/// Where a job stands that goes through what all tenants hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Place {
+    /// Which of the shards, from 0.
+    pub shard: usize,
+    /// After what of it; `None` at its beginning.
+    pub after: Option<HeldProduct>,
 }
 
 impl Validate for Job {
@@ -33,16 +44,39 @@ pub struct Worked {
     pub more: bool,
 }
 
+/// What was done of a report of overage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reported {
+    /// How many events Stripe has taken.
+    pub done: u32,
+    /// How many it does not take, and how many could not be looked at.
+    pub failed: u32,
+    /// Where it goes on; `None` at the end.
+    pub next: Option<Place>,
+}
+
 /// Has a bounded piece of a job done.
 ///
 /// # Errors
 /// 503 when it cannot be done now.
-pub async fn have_done(scope: &Scope, job: Job) -> Result<Worked, Problem> {
+pub async fn have_done(scope: &Scope, job: &Job) -> Result<Worked, Problem> {
+    ask(scope, job).await
+}
+
+/// Has a bounded piece of the report of overage done.
+///
+/// # Errors
+/// 503 when it cannot be done now.
+pub async fn have_overage_reported(scope: &Scope, from: Place) -> Result<Reported, Problem> {
+    ask(scope, &Job::ReportOverage(from)).await
+}
+
+async fn ask<T: DeserializeOwned>(scope: &Scope, job: &Job) -> Result<T, Problem> {
     let away = |why: &str| {
         log::error("billing", why, Some(scope));
         Problem::dependency("billing jobs")
     };
-    let body = serde_json::to_string(&job).map_err(|_| Problem::internal())?;
+    let body = serde_json::to_string(job).map_err(|_| Problem::internal())?;
     let answer = service::post(scope, "STRIPE_WEBHOOK", JOBS_PATH, &body).await;
     let (status, body) = answer.map_err(|error| away(&format!("{error:?}")))?;
     if status != 200 {

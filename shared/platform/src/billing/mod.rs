@@ -8,6 +8,7 @@
 //! | `claims` | a trial is claimed, or ended because there was one before |
 //! | `customer` | a tenant's one customer at Stripe |
 //! | `jobs` | what the clock does, asked by `cron`, done by `stripe-webhook` |
+//! | `overage` | what goes beyond soft limits, told to Stripe |
 //! | `prices` | the catalogue's prices at Stripe |
 //! | `waiting` | stored events on their way to the queue |
 
@@ -17,6 +18,7 @@ mod converge;
 mod customer;
 mod held;
 mod jobs;
+mod overage;
 mod prices;
 mod waiting;
 
@@ -24,6 +26,7 @@ pub use carry_out::{carry_out, tell};
 pub use converge::{Converged, Failure, arrange, converge_on, reconcile, subscription_at_stripe, tick};
 pub use customer::{customer, known_customer};
 pub use held::{Held, Later, load, load_all};
-pub use jobs::{JOBS_PATH, Job, Worked, have_done};
+pub use jobs::{JOBS_PATH, Job, Place, Reported, Worked, have_done, have_overage_reported};
+pub use overage::{Told, tell_overage};
 pub use prices::price_ids;
 pub use waiting::hand_over_events;

@@ -1,6 +1,6 @@
 //! Statements of what runs by the clock, for all tenants of a shard at once; each with its reason.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tollgate_domain::{
     id::{RunId, Shard, TenantId, UserId},
     time::{Period, Timestamp},
@@ -24,6 +24,7 @@ pub const STATEMENTS: &[Statement] = &[
     RUNS,
     TRIALS_ENDING,
     TENANTS_WITH_USAGE,
+    WITH_OVERAGE,
     DROP_SESSIONS,
     DROP_MAIL_TOKENS,
     DROP_MAILS,
@@ -112,6 +113,22 @@ const TENANTS_WITH_USAGE: Statement = Statement {
           ORDER BY t.tenant_id LIMIT ?4",
 };
 
+// Whose overage is to be looked at is asked for all tenants of a shard, page by page: who pays for a plan with a soft limit or has
+// a contract, and whose last months are not over for good.
+const WITH_OVERAGE: Statement = Statement {
+    name: "directory_jobs.with_overage",
+    sql: "SELECT tenant_id, product FROM ( \
+            SELECT b.tenant_id, b.product FROM billing_states s \
+            JOIN subscriptions b ON b.tenant_id = s.tenant_id AND b.user_id = s.user_id AND b.product = s.product \
+            WHERE (s.tenant_id, s.product) > (?1, ?2) AND b.billing_status IN ('active', 'past_due', 'cancelling') \
+              AND (b.limits IS NOT NULL OR EXISTS ( \
+                SELECT 1 FROM json_each(?3) e WHERE e.value = b.product || ' ' || b.plan || ' ' || b.plan_version)) \
+            UNION \
+            SELECT o.tenant_id, o.product FROM overage_periods o \
+            WHERE o.closed = 0 AND (o.tenant_id, o.product) > (?1, ?2)) \
+          ORDER BY tenant_id, product LIMIT ?4",
+};
+
 // Sessions that ended long ago are cleared for all tenants of a shard.
 const DROP_SESSIONS: Statement = Statement {
     name: "directory_jobs.drop_sessions",
@@ -179,6 +196,32 @@ fn optional(text: Option<&str>) -> JsValue {
 
 fn jobs(scope: &Scope) -> Result<Database<'_>, StoreError> {
     Database::of(scope, Shard::FIRST)
+}
+
+/// What a tenant holds of a product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldProduct {
+    /// Whose.
+    pub tenant_id: String,
+    /// The product.
+    pub product: String,
+}
+
+/// Products whose overage is to be looked at, in order, after one. `soft` are the catalogue's offers with a soft limit:
+/// `<product> <plan> <version>`.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn with_overage(
+    scope: &Scope,
+    shard: Shard,
+    after: &HeldProduct,
+    soft: &[String],
+    limit: u32,
+) -> Result<Vec<HeldProduct>, StoreError> {
+    let soft = serde_json::to_string(soft).map_err(|_| StoreError::Failed)?;
+    let params = [text(&after.tenant_id), text(&after.product), text(&soft), int(i64::from(limit))];
+    Database::of(scope, shard)?.all(WITH_OVERAGE, &params).await
 }
 
 #[derive(Deserialize)]

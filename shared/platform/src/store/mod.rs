@@ -23,6 +23,7 @@ pub mod idempotent_answers;
 mod mail_tokens;
 mod mails;
 pub mod notifications;
+pub mod overage;
 mod passwords;
 pub mod personal;
 pub mod provider_identities;
@@ -74,6 +75,7 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     mail_tokens::STATEMENTS,
     mails::STATEMENTS,
     notifications::STATEMENTS,
+    overage::STATEMENTS,
     passwords::STATEMENTS,
     second_factors::STATEMENTS,
     provider_identities::STATEMENTS,

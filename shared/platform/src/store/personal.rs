@@ -115,6 +115,7 @@ pub const STATEMENTS: &[Statement] = &[
     T_BILLING_STATES,
     T_BILLING_CHANGES,
     T_BILLING_CHECKOUTS,
+    T_OVERAGE_PERIODS,
     PREFERENCES,
     M_PREFERENCES,
     T_PREFERENCES,
@@ -362,6 +363,8 @@ const T_BILLING_CHANGES: Statement =
     Statement { name: "personal.tenant_billing_changes", sql: "DELETE FROM billing_changes WHERE tenant_id = ?1" };
 const T_BILLING_CHECKOUTS: Statement =
     Statement { name: "personal.tenant_billing_checkouts", sql: "DELETE FROM billing_checkouts WHERE tenant_id = ?1" };
+const T_OVERAGE_PERIODS: Statement =
+    Statement { name: "personal.tenant_overage_periods", sql: "DELETE FROM overage_periods WHERE tenant_id = ?1" };
 const COUNT_MEMBER: Statement = Statement {
     name: "personal.count_member",
     sql: "SELECT json_object('sessions', (SELECT count(*) FROM sessions c WHERE c.tenant_id = ?1 AND c.user_id = ?2), \
@@ -793,6 +796,13 @@ pub const TABLES: &[Personal] = &[
         member: &[],
         note: "The tenant's.",
         tenant: Some(T_BILLING_CHECKOUTS),
+    },
+    Personal {
+        table: "overage_periods",
+        shown: Shown::Nothing("what the tenant is billed for beyond its plan; the invoices at Stripe show it"),
+        member: &[],
+        note: "About the tenant: amounts and instants.",
+        tenant: Some(T_OVERAGE_PERIODS),
     },
     Personal {
         table: "notification_preferences",
