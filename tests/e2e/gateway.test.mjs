@@ -83,7 +83,7 @@ test('browsers of any origin may call, and read what they need', async (t) => {
     ]) {
       assert.equal(answer.headers.get('access-control-allow-origin'), '*', answer.text.slice(0, 100));
       const exposed = answer.headers.get('access-control-expose-headers').toLowerCase();
-      for (const name of ['x-request-id', 'x-tollgate-cost-microusd', 'x-tollgate-requests-remaining', 'x-tollgate-tokens-remaining', 'retry-after']) assert.ok(exposed.includes(name), name);
+      for (const name of ['x-request-id', 'x-tollgate-cost-microusd', 'x-tollgate-requests-remaining', 'x-tollgate-tokens-remaining', 'x-tollgate-trial-ends-at', 'retry-after']) assert.ok(exposed.includes(name), name);
     }
   });
 });

@@ -49,6 +49,9 @@ test('the same person in ten spellings at once gets one trial', async (t) => {
       const answer = await ask(people[at].access_token);
       if (at === lucky) {
         assert.equal(answer.status, 200, answer.text);
+        assert.equal(answer.headers.get('x-tollgate-trial-ends-at'), status.trial_ends_at, 'every metered answer says until when');
+        const stream = await ask(people[at].access_token, { stream: true });
+        assert.equal(stream.headers.get('x-tollgate-trial-ends-at'), status.trial_ends_at);
         continue;
       }
       assert.match(assertProblem(answer, 402, 'trial_expired').upgrade_url, /^http:\/\//);

@@ -6,7 +6,7 @@ use tollgate_api::{audit::AuditOut, usage::PageOut};
 use tollgate_domain::{page::NumberCursor, time::Timestamp};
 use tollgate_platform::{
     Problem, Scope,
-    http::{Query, Reply, cursor, limit},
+    http::{Query, Reply, cursor, cut, limit},
     identity::AdminOf,
     log,
     store::{self, AuditFilter, AuditRow},
@@ -49,10 +49,8 @@ pub async fn audit(scope: Scope, admin: AdminOf, Query(asked): Query<Asked>) -> 
     let before = cursor(asked.cursor.as_deref())?.map_or(u64::from(u32::MAX), |NumberCursor(seq)| u64::from(seq));
     let (action, actor) = (asked.action.as_deref(), asked.actor.as_deref());
     let filter = AuditFilter { before, from, to, action, actor, limit: limit + 1 };
-    let mut rows = store::audit_page(&scope, admin.tenant, filter).await?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next_cursor = rows.last().filter(|_| more).map(|row| row.seq.to_string());
+    let rows = store::audit_page(&scope, admin.tenant, filter).await?;
+    let (rows, next_cursor) = cut(rows, limit, |row| row.seq.to_string());
     let data = rows.into_iter().filter_map(|row| entry(&scope, row)).collect();
     Ok(Reply::json(StatusCode::OK, &PageOut::<AuditOut> { data, next_cursor }))
 }

@@ -134,8 +134,11 @@ impl Hold {
         self.standing(meter)?.remaining()
     }
 
-    /// The headers that tell what is left: before the answer is known, or after.
+    /// The headers that tell what is left, and until when in a trial: before the answer is known, or after.
     pub fn with_remaining(&self, mut reply: Reply, used: Option<&Usage>) -> Reply {
+        if let Some(end) = self.admitted.trial_ends_at {
+            reply = reply.with("x-tollgate-trial-ends-at", &end.to_string());
+        }
         if let Some(requests) = self.remaining(MeterName::Requests) {
             reply = reply.with("x-tollgate-requests-remaining", &requests.to_string());
         }

@@ -7,7 +7,7 @@ use tollgate_api::usage::PageOut;
 use tollgate_domain::time::Timestamp;
 use tollgate_platform::{
     Problem, Scope,
-    http::{Query, Reply, cursor, limit},
+    http::{Query, Reply, cursor, cut, limit},
     identity::Operator,
     store::directory_jobs::{self, RunRow},
 };
@@ -83,10 +83,8 @@ pub async fn list(scope: Scope, _operator: Operator, Query(which): Query<Which>)
     let limit = limit(which.limit)?;
     let before = cursor(which.cursor.as_deref())?;
     let job = which.name.as_deref().map(|name| Job::named(name).ok_or_else(unknown)).transpose()?;
-    let mut rows = directory_jobs::runs(&scope, job.map(Job::name), before, limit + 1).await?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next_cursor = rows.last().filter(|_| more).map(|row| row.run_id.clone());
+    let rows = directory_jobs::runs(&scope, job.map(Job::name), before, limit + 1).await?;
+    let (rows, next_cursor) = cut(rows, limit, |row| row.run_id.clone());
     let data = rows.into_iter().map(shown).collect();
     Ok(Reply::json(StatusCode::OK, &PageOut::<JobRunOut> { data, next_cursor }))
 }

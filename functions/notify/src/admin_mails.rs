@@ -6,7 +6,7 @@ use tollgate_api::{FieldError, Validate, usage::PageOut};
 use tollgate_domain::{id::TenantId, time::Timestamp};
 use tollgate_platform::{
     Code, Problem, Scope,
-    http::{Json, Query, Reply, limit, no_content},
+    http::{Json, Query, Reply, cut, limit, no_content},
     identity::Operator,
     mail::{self, Mail},
     store::{
@@ -95,11 +95,9 @@ pub async fn list(scope: Scope, _operator: Operator, Query(which): Query<Which>)
     let limit = limit(which.limit)?;
     let place = behind(which.cursor.as_deref())
         .ok_or_else(|| Problem::new(Code::BadRequest, "cursor is not the next_cursor of a page."))?;
-    let mut mails = directory_mails::failed_mails(&scope, &place, limit + 1).await?;
-    let more = mails.len() > limit as usize;
-    mails.truncate(limit as usize);
-    let last = mails.last().filter(|_| more);
-    let next_cursor = last.map(|mail| format!("{} {} {}", mail.failed_at, mail.tenant_id, mail.event));
+    let mails = directory_mails::failed_mails(&scope, &place, limit + 1).await?;
+    let (mails, next_cursor) =
+        cut(mails, limit, |mail| format!("{} {} {}", mail.failed_at, mail.tenant_id, mail.event));
     let data = mails.into_iter().map(shown).collect();
     Ok(Reply::json(StatusCode::OK, &PageOut::<FailedMailOut> { data, next_cursor }))
 }

@@ -7,7 +7,7 @@ use tollgate_api::usage::PageOut;
 use tollgate_domain::time::Timestamp;
 use tollgate_platform::{
     Code, Problem, Scope,
-    http::{Query, Reply, limit},
+    http::{Query, Reply, cut, limit},
     identity::Operator,
     log,
     store::directory_stripe_events::{self, EventRow},
@@ -92,10 +92,8 @@ pub async fn list(scope: Scope, _operator: Operator, Query(which): Query<Which>)
     if which.cursor.is_some_and(|cursor| !(0..1 << 52).contains(&cursor)) {
         return bad("cursor is not the next_cursor of a page.");
     }
-    let mut rows = directory_stripe_events::list(&scope, which.status.as_deref(), which.cursor, limit + 1).await?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next_cursor = rows.last().filter(|_| more).map(|row| row.seq.to_string());
+    let rows = directory_stripe_events::list(&scope, which.status.as_deref(), which.cursor, limit + 1).await?;
+    let (rows, next_cursor) = cut(rows, limit, |row| row.seq.to_string());
     let data = rows.into_iter().map(shown).collect();
     Ok(Reply::json(StatusCode::OK, &PageOut::<EventOut> { data, next_cursor }))
 }

@@ -14,7 +14,7 @@ use tollgate_domain::{
 };
 use tollgate_platform::{
     Problem, Scope,
-    http::{Json, Page, Query, Reply, no_content},
+    http::{Json, Page, Query, Reply, cut, no_content},
     identity::{
         AdminWith,
         needs::{Team, TeamRead},
@@ -38,10 +38,8 @@ use crate::members::record;
 #[worker::send]
 pub async fn list(scope: Scope, admin: AdminWith<TeamRead>, Query(page): Query<Page>) -> Result<Reply, Problem> {
     let limit = page.limit()?;
-    let mut rows = teams::invitations(&scope, admin.tenant, page.after()?, limit + 1).await?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next_cursor = rows.last().filter(|_| more).map(|last| last.id.to_string());
+    let rows = teams::invitations(&scope, admin.tenant, page.after()?, limit + 1).await?;
+    let (rows, next_cursor) = cut(rows, limit, |last| last.id.to_string());
     let data = rows.iter().map(|row| shown(&scope, row)).collect();
     Ok(Reply::json(StatusCode::OK, &PageOut::<InvitationOut> { data, next_cursor }))
 }

@@ -14,7 +14,7 @@ use tollgate_domain::{
 };
 use tollgate_platform::{
     Problem, Scope, audit,
-    http::{Json, Page, Query, Reply, no_content},
+    http::{Json, Page, Query, Reply, cut, no_content},
     identity::{MemberOf, MemberWith, actor, needs::TeamRead},
     store::teams::Person,
     team,
@@ -29,12 +29,12 @@ use tollgate_platform::{
     responses((status = 200, body = PageOut<MemberOut>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem, description = "A key without `team:read`"), (status = 503, body = Problem)))]
 #[worker::send]
 pub async fn list(scope: Scope, member: MemberWith<TeamRead>, Query(page): Query<Page>) -> Result<Reply, Problem> {
-    let limit = page.limit()? as usize;
+    let limit = page.limit()?;
     let after: Option<UserId> = page.after()?;
     let stored = team::load(&scope, member.tenant).await?;
-    let mut later = stored.people.iter().filter(|person| after.is_none_or(|after| person.user > after));
-    let data: Vec<_> = later.by_ref().take(limit).map(team::member).collect();
-    let next_cursor = data.last().filter(|_| later.next().is_some()).map(|last| last.id.to_string());
+    let later = stored.people.iter().filter(|person| after.is_none_or(|after| person.user > after));
+    let (people, next_cursor) = cut(later, limit, |last| last.user.to_string());
+    let data = people.into_iter().map(team::member).collect();
     Ok(Reply::json(StatusCode::OK, &PageOut::<MemberOut> { data, next_cursor }))
 }
 

@@ -11,7 +11,7 @@ use tollgate_api::{
 use tollgate_domain::id::UserId;
 use tollgate_platform::{
     Problem, Scope,
-    http::{Page, Query, Reply},
+    http::{Page, Query, Reply, cut},
     identity::{AdminWith, needs::TeamRead},
     store::usage_reports::{self, GroupBy, SummaryRow, UsageScope},
     team,
@@ -45,7 +45,7 @@ pub async fn users(
     Query(asked): Query<Asked>,
     Query(page): Query<Page>,
 ) -> Result<Reply, Problem> {
-    let limit = page.limit()? as usize;
+    let limit = page.limit()?;
     let after: Option<UserId> = page.after()?;
     let span = span::parse(asked.from.as_deref(), asked.to.as_deref(), scope.now())?;
     let stored = team::load(&scope, admin.tenant).await?;
@@ -54,16 +54,15 @@ pub async fn users(
     let of = UsageScope { tenant: admin.tenant, user: None, product };
     let rows = usage_reports::summary(&scope, of, span, GroupBy::User).await?;
     let used: HashMap<&str, &SummaryRow> = rows.iter().map(|row| (row.key.as_str(), row)).collect();
-    let mut later = stored.people.iter().filter(|person| after.is_none_or(|after| person.user > after));
-    let data: Vec<_> = later
-        .by_ref()
-        .take(limit)
+    let later = stored.people.iter().filter(|person| after.is_none_or(|after| person.user > after));
+    let (people, next_cursor) = cut(later, limit, |last| last.user.to_string());
+    let data = people
+        .into_iter()
         .map(|person| UserUsageOut {
             member: team::member(person),
             usage: used.get(person.user.to_string().as_str()).map(|row| totals(row)).unwrap_or_default(),
         })
         .collect();
-    let next_cursor = data.last().filter(|_| later.next().is_some()).map(|last| last.member.id.to_string());
     Ok(Reply::json(StatusCode::OK, &PageOut::<UserUsageOut> { data, next_cursor }))
 }
 

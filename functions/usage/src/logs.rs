@@ -8,7 +8,7 @@ use tollgate_api::usage::{PageOut, UsageLogOut};
 use tollgate_domain::{page::UsageCursor, time::Timestamp};
 use tollgate_platform::{
     Problem, Scope,
-    http::{LATEST_INSTANT, Query, Reply, cursor, limit},
+    http::{LATEST_INSTANT, Query, Reply, cursor, cut, limit},
     identity::{Fresh, needs::UsageRead},
     meter::MeterClient,
     store::usage_reports::{self, Before},
@@ -59,8 +59,6 @@ pub async fn logs(scope: Scope, caller: Fresh<UsageRead>, Query(page): Query<Pag
         .filter(|row| !(row.outcome == "expired" && late.contains(&row.id)))
         .collect();
     data.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
-    let more = data.len() > limit as usize;
-    data.truncate(limit as usize);
-    let next_cursor = data.last().filter(|_| more).map(|row| format!("{}.{}", row.at.as_millis(), row.id));
+    let (data, next_cursor) = cut(data, limit, |row| format!("{}.{}", row.at.as_millis(), row.id));
     Ok(Reply::json(StatusCode::OK, &PageOut::<UsageLogOut> { data, next_cursor }))
 }

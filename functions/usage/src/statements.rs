@@ -10,7 +10,7 @@ use tollgate_api::{
 use tollgate_domain::{account::Role, month::Month};
 use tollgate_platform::{
     Code, Problem, Scope,
-    http::{Format, Page, Query, Reply, csv_text},
+    http::{Format, Page, Query, Reply, csv_text, cut},
     identity::{Fresh, Identity, needs::UsageRead},
     log,
     store::usage_statements::{self, StatementRow},
@@ -29,10 +29,8 @@ use tollgate_platform::{
 pub async fn list(scope: Scope, caller: Fresh<UsageRead>, Query(page): Query<Page>) -> Result<Reply, Problem> {
     looks_after(&caller)?;
     let limit = page.limit()?;
-    let mut rows = usage_statements::list(&scope, caller.tenant, page.after()?, limit + 1).await?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next_cursor = rows.last().filter(|_| more).map(|row| row.month.clone());
+    let rows = usage_statements::list(&scope, caller.tenant, page.after()?, limit + 1).await?;
+    let (rows, next_cursor) = cut(rows, limit, |row| row.month.clone());
     let data = rows.iter().map(|row| read(&scope, row).map(line)).collect::<Result<_, _>>()?;
     Ok(Reply::json(StatusCode::OK, &PageOut::<StatementLineOut> { data, next_cursor }))
 }

@@ -15,7 +15,7 @@ use tollgate_domain::{
 };
 use tollgate_platform::{
     Code, Problem, Scope, audit,
-    http::{Json, Page, Query, Reply},
+    http::{Json, Page, Query, Reply, cut},
     identity::{Allowed, Caller, needs::AccountRead},
     log,
     meter::MeterClient,
@@ -47,13 +47,9 @@ pub async fn list(scope: Scope, caller: Allowed<AccountRead>, Query(page): Query
         return Err(session_ended());
     }
     let rows = store::api_keys(&scope, caller.tenant, caller.user, after, limit + 1).await?;
-    let more = rows.len() > limit as usize;
-    let data: Vec<_> = rows
-        .into_iter()
-        .take(limit as usize)
-        .filter_map(|row| row.key(caller.tenant).map(|key| shown(&key, row)))
-        .collect();
-    let next_cursor = data.last().filter(|_| more).map(|key| key.id.clone());
+    let keys = rows.into_iter().filter_map(|row| row.key(caller.tenant).map(|key| (key, row)));
+    let (keys, next_cursor) = cut(keys, limit, |(key, _)| key.id.to_string());
+    let data = keys.into_iter().map(|(key, row)| shown(&key, row)).collect();
     Ok(Reply::json(StatusCode::OK, &PageOut::<ApiKeyOut> { data, next_cursor }))
 }
 

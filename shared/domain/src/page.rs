@@ -24,6 +24,19 @@ pub fn limit(asked: Option<u32>) -> Result<u32, LimitOutOfRange> {
     if (1..=MAX_LIMIT).contains(&limit) { Ok(limit) } else { Err(LimitOutOfRange) }
 }
 
+/// A page of rows of which one more was asked for than fits, and the cursor of the next page: that of the page's last row,
+/// where there is more.
+pub fn cut<R>(
+    rows: impl IntoIterator<Item = R>,
+    limit: u32,
+    cursor: impl FnOnce(&R) -> String,
+) -> (Vec<R>, Option<String>) {
+    let mut rows = rows.into_iter();
+    let page: Vec<R> = rows.by_ref().take(limit as usize).collect();
+    let next = if rows.next().is_some() { page.last().map(cursor) } else { None };
+    (page, next)
+}
+
 /// A text that is no `next_cursor` of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("cursor is not the next_cursor of a page")]
@@ -86,6 +99,14 @@ fn one_spelling<T: fmt::Display>(cursor: T, text: &str) -> Result<T, InvalidCurs
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_has_a_next_one_when_there_is_more() {
+        let page = |rows: u32| cut(1..=rows, 3, u32::to_string);
+        assert_eq!(page(0), (vec![], None));
+        assert_eq!(page(3), (vec![1, 2, 3], None));
+        assert_eq!(page(4), (vec![1, 2, 3], Some("3".to_owned())));
+    }
 
     #[test]
     fn a_page_has_1_to_100_rows() {

@@ -135,13 +135,12 @@ fn insert(database: &Connection, name: &str, row: &[Value]) {
     database.execute(&sql, params_from_iter(row)).unwrap();
 }
 
-/// The two databases: A alone, and A beside B.
-fn filled(schema: &Schema, choices: &mut Choices) -> [Connection; 2] {
-    let databases = [migrated(), migrated()];
+/// Fills the two databases: A alone, and A beside B.
+fn fill(databases: &[Connection; 2], schema: &Schema, choices: &mut Choices) {
     for (name, table) in schema.iter().filter(|(_, table)| table.is_tenants()) {
         for _ in 0..choices.below(8) {
             let row = choices.row(table, TENANT_A);
-            for database in &databases {
+            for database in databases {
                 insert(database, name, &row);
             }
         }
@@ -149,7 +148,29 @@ fn filled(schema: &Schema, choices: &mut Choices) -> [Connection; 2] {
             insert(&databases[1], name, &choices.row(table, TENANT_B));
         }
     }
-    databases
+}
+
+/// A statement, and the tables that it may change: those that it names (there are no triggers and no cascades), or none.
+struct Tried<'s> {
+    name: &'s str,
+    sql: &'s str,
+    parameters: usize,
+    tables: Vec<&'s str>,
+}
+
+impl<'s> Tried<'s> {
+    fn of((name, sql): &'s (String, String), database: &Connection, schema: &'s Schema) -> Self {
+        let prepared = database.prepare(sql).unwrap();
+        let of_tenants = schema.iter().filter(|(_, table)| table.is_tenants()).map(|(name, _)| name.as_str());
+        let tables = of_tenants.filter(|table| !prepared.readonly() && sql.contains(table)).collect();
+        Self { name, sql, parameters: prepared.parameter_count(), tables }
+    }
+
+    fn contents(&self, database: &Connection, tenant: &str) -> Vec<Rows> {
+        let of =
+            |name: &&str| rows(database, &format!("SELECT * FROM {name} WHERE tenant_id = '{tenant}'"), &[]).unwrap();
+        self.tables.iter().map(of).collect()
+    }
 }
 
 fn rows(database: &Connection, sql: &str, values: &[Value]) -> Result<Rows, Error> {
@@ -163,44 +184,45 @@ fn rows(database: &Connection, sql: &str, values: &[Value]) -> Result<Rows, Erro
     Ok(found)
 }
 
-fn contents(database: &Connection, schema: &Schema, tenant: &str) -> Vec<Rows> {
-    let of =
-        |name: &String| rows(database, &format!("SELECT * FROM {name} WHERE tenant_id = '{tenant}'"), &[]).unwrap();
-    schema.iter().filter(|(_, table)| table.is_tenants()).map(|(name, _)| of(name)).collect()
-}
-
-/// What a statement did for A.
+/// What a statement did for A, and what B's rows are afterwards.
 struct Outcome {
     answer: Result<Rows, String>,
     afterwards: Vec<Rows>,
+    others: Vec<Rows>,
 }
 
-fn run(database: &Connection, schema: &Schema, sql: &str, values: &[Value]) -> (Outcome, Vec<Rows>) {
+fn run(database: &Connection, tried: &Tried<'_>, values: &[Value]) -> Outcome {
     database.execute_batch("SAVEPOINT before").unwrap();
-    let answer = rows(database, sql, values).map_err(|error| error.to_string());
-    let afterwards = contents(database, schema, TENANT_A);
-    let others = contents(database, schema, TENANT_B);
+    let answer = rows(database, tried.sql, values).map_err(|error| error.to_string());
+    let afterwards = tried.contents(database, TENANT_A);
+    let others = tried.contents(database, TENANT_B);
     database.execute_batch("ROLLBACK TO before; RELEASE before").unwrap();
-    (Outcome { answer, afterwards }, others)
+    Outcome { answer, afterwards, others }
 }
 
-/// Runs a statement in both databases; whether it did anything.
-fn compare(databases: &[Connection; 2], schema: &Schema, sql: &str, values: &[Value]) -> Result<bool, String> {
+/// Runs a statement several times in both databases; answers how often it did anything.
+fn compare(databases: &[Connection; 2], tried: &Tried<'_>, choices: &mut Choices) -> Result<u32, String> {
     let [alone, beside] = databases;
-    let before = contents(alone, schema, TENANT_A);
-    let others_before = contents(beside, schema, TENANT_B);
-    let (expected, _) = run(alone, schema, sql, values);
-    let (found, others) = run(beside, schema, sql, values);
-    if others != others_before {
-        return Err(format!("another tenant's rows changed, with {values:?}"));
+    let before = tried.contents(alone, TENANT_A);
+    let others_before = tried.contents(beside, TENANT_B);
+    let mut effects = 0;
+    for _ in 0..RUNS_EACH {
+        let values = choices.parameters(tried.sql, tried.parameters);
+        let expected = run(alone, tried, &values);
+        let found = run(beside, tried, &values);
+        if found.others != others_before {
+            return Err(format!("another tenant's rows changed, with {values:?}"));
+        }
+        if found.answer != expected.answer {
+            return Err(format!("answers {:?}\nalone   {:?}\nwith {values:?}", found.answer, expected.answer));
+        }
+        if found.afterwards != expected.afterwards {
+            return Err(format!("leaves other rows of its tenant behind than alone, with {values:?}"));
+        }
+        let answered = expected.answer.is_ok_and(|rows| !rows.is_empty());
+        effects += u32::from(answered || expected.afterwards != before);
     }
-    if found.answer != expected.answer {
-        return Err(format!("answers {:?}\nalone   {:?}\nwith {values:?}", found.answer, expected.answer));
-    }
-    if found.afterwards != expected.afterwards {
-        return Err(format!("leaves other rows of its tenant behind than alone, with {values:?}"));
-    }
-    Ok(expected.answer.is_ok_and(|rows| !rows.is_empty()) || expected.afterwards != before)
+    Ok(effects)
 }
 
 /// Tries statements against many fillings; answers how often each did something.
@@ -208,23 +230,24 @@ fn compare(databases: &[Connection; 2], schema: &Schema, sql: &str, values: &[Va
 /// # Errors
 /// The first statement that another tenant's rows make a difference to.
 fn try_all(statements: &[(String, String)], fillings: u32) -> Result<BTreeMap<String, u32>, String> {
-    let schema = schema(&migrated());
+    let databases = [migrated(), migrated()];
+    let schema = schema(&databases[0]);
+    let all: Vec<_> = statements.iter().map(|statement| Tried::of(statement, &databases[0], &schema)).collect();
     let effects: BTreeMap<_, _> = statements.iter().map(|(name, _)| (name.clone(), Cell::new(0))).collect();
     let config = Config { failure_persistence: None, max_shrink_iters: 0, ..Config::with_cases(fillings) };
     // The same fillings every time: whether a statement had an effect must not be a matter of luck.
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let each = |sql: &str| databases.iter().for_each(|database| database.execute_batch(sql).unwrap());
     let tried = runner.run(&(1_u64..), |seed| {
         let mut choices = Choices(seed);
-        let databases = filled(&schema, &mut choices);
-        for (name, sql) in statements {
-            let count = databases[0].prepare(sql).unwrap().parameter_count();
-            for _ in 0..RUNS_EACH {
-                let values = choices.parameters(sql, count);
-                let effective = compare(&databases, &schema, sql, &values)
-                    .map_err(|difference| TestCaseError::fail(format!("{name}: {difference}")))?;
-                effects[name].set(effects[name].get() + u32::from(effective));
-            }
+        each("SAVEPOINT empty");
+        fill(&databases, &schema, &mut choices);
+        for tried in &all {
+            let effective = compare(&databases, tried, &mut choices)
+                .map_err(|difference| TestCaseError::fail(format!("{}: {difference}", tried.name)))?;
+            effects[tried.name].set(effects[tried.name].get() + effective);
         }
+        each("ROLLBACK TO empty; RELEASE empty");
         Ok(())
     });
     tried.map_err(|error| error.to_string())?;

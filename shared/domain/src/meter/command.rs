@@ -128,6 +128,9 @@ pub struct Admitted {
     pub amounts: Amounts,
     /// Where the meters stand, this hold included.
     pub standing: Vec<Standing>,
+    /// When the trial ends that it is held in; `None` with a plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial_ends_at: Option<Timestamp>,
 }
 
 /// Why nothing was held.

@@ -150,7 +150,9 @@ impl State {
                 for meter in &mut standing {
                     meter.reserved = meter.reserved.saturating_add(reserve.amounts.get(meter.meter));
                 }
-                (Decision::Admitted(Admitted { id: reserve.id, amounts: reserve.amounts, standing }), vec![event])
+                let trial_ends_at = self.trial_ends_at();
+                let admitted = Admitted { id: reserve.id, amounts: reserve.amounts, standing, trial_ends_at };
+                (Decision::Admitted(admitted), vec![event])
             }
         }
     }
@@ -207,7 +209,12 @@ impl State {
         let (fingerprint, decision) = match &prior.event {
             Event::Reserved { id, amounts, fingerprint, .. } => (
                 fingerprint,
-                Decision::AdmittedBefore(Admitted { id: *id, amounts: *amounts, standing: self.standings(now) }),
+                Decision::AdmittedBefore(Admitted {
+                    id: *id,
+                    amounts: *amounts,
+                    standing: self.standings(now),
+                    trial_ends_at: self.trial_ends_at(),
+                }),
             ),
             Event::Refused { refusal, fingerprint } => (fingerprint, Decision::Refused(refusal.clone())),
             _ => return None,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Amounts, Bucket, Entitlement, Event, Grants, Keys, LATE_SETTLE_WINDOW_MS, Lease, Limit, MeterName, Standing,
+    Amounts, Bucket, Entitlement, Event, Grants, Keys, LATE_SETTLE_WINDOW_MS, Lease, Limit, MeterName, Standing, Terms,
 };
 use crate::{
     id::{ReservationId, SessionId},
@@ -64,6 +64,14 @@ impl State {
     /// The plan held.
     pub const fn entitlement(&self) -> Option<&Entitlement> {
         self.entitlement.as_ref()
+    }
+
+    /// When the trial ends, where one is held.
+    pub fn trial_ends_at(&self) -> Option<Timestamp> {
+        match self.entitlement.as_ref()?.terms {
+            Terms::Trial(trial) => Some(trial.ends_at),
+            Terms::Monthly { .. } | Terms::Ended { .. } => None,
+        }
     }
 
     /// Whether this reservation is held.

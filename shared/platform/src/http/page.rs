@@ -5,6 +5,7 @@ use core::str::FromStr;
 use serde::Deserialize;
 use tollgate_api::{Code, Problem};
 use tollgate_domain::page;
+pub use tollgate_domain::page::cut;
 
 /// How to page a list that takes nothing else.
 #[derive(Debug, Default, Deserialize)]

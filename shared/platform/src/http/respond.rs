@@ -93,7 +93,7 @@ const LONGEST_WAIT_SECONDS: u64 = 60;
 
 /// What browsers may read of an answer. The API takes bearer tokens, never cookies, so any origin may call it.
 const EXPOSED_HEADERS: &str = "X-Request-Id, X-Tollgate-Cost-Microusd, X-Tollgate-Requests-Remaining, \
-     X-Tollgate-Tokens-Remaining, ETag, Retry-After, RateLimit, RateLimit-Policy, Idempotent-Replayed";
+     X-Tollgate-Tokens-Remaining, X-Tollgate-Trial-Ends-At, ETag, Retry-After, RateLimit, RateLimit-Policy, Idempotent-Replayed";
 
 /// The headers that every answer carries.
 pub fn stamp(request_id: RequestId) -> Result<Headers, JsValue> {
