@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use tollgate_domain::{
+    account::Role,
     audit::{Entry, Stored},
     catalogue::{Plan, Product},
     id::{TenantId, UserId},
@@ -59,7 +60,7 @@ const OWNER: Statement = Statement {
     sql: "SELECT email FROM users WHERE tenant_id = ?1 ORDER BY role <> 'owner', created_at, user_id LIMIT 1",
 };
 const OWNERS: Statement =
-    Statement { name: "billing.owners", sql: "SELECT email FROM users WHERE tenant_id = ?1 AND role = 'owner'" };
+    Statement { name: "billing.owners", sql: "SELECT email FROM users WHERE tenant_id = ?1 AND role = ?2" };
 const MEMBERS: Statement = Statement { name: "billing.members", sql: "SELECT user_id FROM users WHERE tenant_id = ?1" };
 const STATES: Statement = Statement {
     name: "billing.states",
@@ -192,7 +193,7 @@ pub async fn owner(scope: &Scope, tenant: TenantId) -> Result<Option<String>, St
 /// # Errors
 /// When the database cannot be read.
 pub async fn owners(scope: &Scope, tenant: TenantId) -> Result<Vec<String>, StoreError> {
-    let rows: Vec<OwnerRow> = TenantDb::of(scope, tenant)?.all(OWNERS, &[]).await?;
+    let rows: Vec<OwnerRow> = TenantDb::of(scope, tenant)?.all(OWNERS, &[Param::Text(Role::Owner.as_str())]).await?;
     Ok(rows.into_iter().map(|row| row.email).collect())
 }
 
