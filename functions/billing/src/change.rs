@@ -46,7 +46,7 @@ pub async fn patch(
     let nothing = || no_way(NoWay::NotAMove, &scope);
     let customer = billing::known_customer(&scope, caller.tenant).await?.ok_or_else(nothing)?;
     let held = billing::reconcile(&scope, caller.tenant, product, &customer, "billing").await?.held;
-    billing::tell(&scope, &held).await?;
+    billing::have_told(&scope, &held).await?;
     let paid = held.subscription.paid.clone().ok_or_else(nothing)?;
     let held = if let Some(cancel) = patch.cancel_at_period_end {
         end_with_period(&scope, &stripe, &held, &paid, cancel).await?
@@ -98,7 +98,7 @@ pub async fn take_free(scope: &Scope, held: &Held) -> Result<Held, Problem> {
         StoreError::Taken(_) => Problem::dependency("database"),
         error @ StoreError::Failed => error.into(),
     })?;
-    billing::tell(scope, &held).await?;
+    billing::have_told(scope, &held).await?;
     Ok(held)
 }
 
@@ -233,6 +233,6 @@ async fn release(stripe: &Stripe, object: &StripeSubscription, revision: i64) ->
 /// The state follows what was just changed; the webhook will find nothing to do.
 async fn follow(scope: &Scope, held: &Held, id: &str) -> Result<Held, Problem> {
     let held = billing::converge_on(scope, held.tenant, id, "billing").await?.held;
-    billing::tell(scope, &held).await?;
+    billing::have_told(scope, &held).await?;
     Ok(held)
 }

@@ -80,7 +80,7 @@ async fn buy(scope: &Scope, caller: &OwnerWith<Billing>, input: &CheckoutIn) -> 
     // What was paid a moment ago, and no webhook has told yet, is not bought again.
     if let Some(customer) = billing::known_customer(scope, caller.tenant).await? {
         held = billing::reconcile(scope, caller.tenant, product, &customer, "billing").await?.held;
-        billing::tell(scope, &held).await?;
+        billing::have_told(scope, &held).await?;
     }
     if held.given.is_some() {
         return Err(Problem::new(
@@ -107,7 +107,7 @@ async fn buy(scope: &Scope, caller: &OwnerWith<Billing>, input: &CheckoutIn) -> 
                 Opened::At(url) => (Some(url), held),
                 Opened::Paid => {
                     let held = billing::reconcile(scope, caller.tenant, product, &customer, "billing").await?.held;
-                    billing::tell(scope, &held).await?;
+                    billing::have_told(scope, &held).await?;
                     (None, held)
                 }
             }

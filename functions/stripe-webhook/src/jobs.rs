@@ -1,4 +1,4 @@
-//! `POST /internal/billing-jobs`, for `cron` over its service binding; the gateway does not lead here. Subscriptions: what the clock
+//! `POST /internal/billing-jobs`, for `cron` and `billing` over service bindings; the gateway does not lead here. Subscriptions: what the clock
 //! alone brings, events that the queue has lost, the daily comparison with Stripe, and overage.
 
 use http::StatusCode;
@@ -24,6 +24,10 @@ pub async fn run(scope: Scope, Json(job): Json<Job>) -> Result<Reply, Problem> {
     let (done, more) = match job {
         Job::Sweep => sweep(&scope).await?,
         Job::Reconcile => reconcile(&scope).await?,
+        Job::Tell { tenant, product } => {
+            billing::tell(&scope, &billing::load(&scope, tenant, product, None).await?).await?;
+            (1, false)
+        }
         Job::ReportOverage(from) => return Ok(Reply::json(StatusCode::OK, &overage::report(&scope, from).await?)),
     };
     Ok(Reply::json(StatusCode::OK, &Worked { done, more }))

@@ -1,7 +1,10 @@
-//! Jobs of billing: `cron` says when, `stripe-webhook`, which knows Stripe, does them.
+//! Jobs of billing: `cron` says when, `billing` when something was changed; `stripe-webhook` does them.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tollgate_api::{FieldError, Problem, Validate};
+use tollgate_domain::{catalogue::Product, id::TenantId};
+
+use super::held::Held;
 
 use crate::{Scope, log, service, store::directory_jobs::HeldProduct};
 
@@ -18,6 +21,13 @@ pub enum Job {
     Reconcile,
     /// What goes beyond soft limits, to Stripe, from here on.
     ReportOverage(Place),
+    /// What was changed for a tenant, to its meters: see [`super::tell`].
+    Tell {
+        /// The tenant.
+        tenant: TenantId,
+        /// What of it.
+        product: Product,
+    },
 }
 
 /// Where a job stands that goes through what all tenants hold.
@@ -69,6 +79,19 @@ pub async fn have_done(scope: &Scope, job: &Job) -> Result<Worked, Problem> {
 /// 503 when it cannot be done now.
 pub async fn have_overage_reported(scope: &Scope, from: Place) -> Result<Reported, Problem> {
     ask(scope, &Job::ReportOverage(from)).await
+}
+
+/// Has the meters told of a change, where there is something to tell. Not done here, for whoever changes something has little
+/// room for all that it takes.
+///
+/// # Errors
+/// 503 when they could not be told; the clock tries again.
+pub async fn have_told(scope: &Scope, held: &Held) -> Result<(), Problem> {
+    if held.pending.is_empty() {
+        return Ok(());
+    }
+    let job = Job::Tell { tenant: held.tenant, product: held.subscription.product };
+    ask::<Worked>(scope, &job).await.map(drop)
 }
 
 async fn ask<T: DeserializeOwned>(scope: &Scope, job: &Job) -> Result<T, Problem> {

@@ -26,7 +26,7 @@ pub use carry_out::{carry_out, tell};
 pub use converge::{Converged, Failure, arrange, converge_on, reconcile, subscription_at_stripe, tick};
 pub use customer::{customer, known_customer};
 pub use held::{Held, Later, load, load_all};
-pub use jobs::{JOBS_PATH, Job, Place, Reported, Worked, have_done, have_overage_reported};
+pub use jobs::{JOBS_PATH, Job, Place, Reported, Worked, have_done, have_overage_reported, have_told};
 pub use overage::{Told, tell_overage};
 pub use prices::price_ids;
 pub use waiting::hand_over_events;
