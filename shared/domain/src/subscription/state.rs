@@ -141,7 +141,10 @@ impl Subscription {
     /// What the meters are to know at an instant, with the version they were told last. `None` for a plan that is no
     /// longer in the catalogue, not even as an old version: then they keep what they have.
     pub fn entitlement(&self, now: Timestamp) -> Option<Entitlement> {
-        let anchor = self.paid.as_ref().map(|paid| paid.anchor).or(self.free_since).unwrap_or_default();
+        // In a trial that Stripe keeps the anchor is its end: until then months are counted from the beginning, or what is used
+        // would count in the first paid month.
+        let of_paid = |paid: &Paid| if paid.anchor > now { paid.created_at } else { paid.anchor };
+        let anchor = self.paid.as_ref().map(of_paid).or(self.free_since).unwrap_or_default();
         let of = |plan: Plan, limits, terms| Entitlement {
             version: self.told.version,
             product: self.product,

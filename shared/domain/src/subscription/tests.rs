@@ -486,7 +486,12 @@ fn a_trial_that_an_operator_gives_at_stripe_has_the_limits_of_its_plan() {
     for mark in [json!({}), json!({TRIAL_MARK: "partner"}), json!(null)] {
         let (held, effects) = converge(&new_here(), &with(tried("pro"), &json!({"metadata": mark})), APRIL);
         assert_eq!(held.card_trial(), None);
-        assert_eq!(pushed(&effects).unwrap().plan, Plan::Pro);
+        let push = pushed(&effects).unwrap();
+        assert_eq!((push.plan, push.terms), (Plan::Pro, Terms::Monthly { anchor: at(APRIL) }));
+        // The first paid month begins with nothing used.
+        let paid = with(tried_then("active", "paid"), &json!({"metadata": mark}));
+        let (_, then) = converge(&held, &paid, WEEK);
+        assert_eq!(pushed(&then).unwrap().terms, Terms::Monthly { anchor: at(WEEK) });
         assert_eq!(mails(&effects), [NoticeKind::Started { plan: Plan::Pro }]);
     }
 }
