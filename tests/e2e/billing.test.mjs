@@ -251,6 +251,70 @@ test('what was arranged, given up and arranged again is arranged', async () => {
   await becomes(lea, 'pro', ({ plan }) => plan === 'pro');
 });
 
+test('an upgrade whose answer is lost is looked for before anybody is told that it failed', async () => {
+  const max = await register(platform);
+  const id = await stripe.pay((await checkout(max, { plan: 'teams', seats: 2 })).data.checkout_url);
+  await stripe.deliverAll(platform);
+  await becomes(max, 'teams', ({ plan }) => plan === 'teams');
+  stripe.fail(/POST \/v1\/subscriptions\//, 0, 0, 0, 0);
+  const more = await change(max, { seats: 5 });
+  assert.deepEqual([more.status, more.data.seats], [200, 5], more.text);
+  // Nothing was done, and nothing is said of what was charged.
+  stripe.fail(/POST \/v1\/subscriptions\//, 503, 503, 503, 503);
+  const refused = assertProblem(await change(max, { seats: 6 }), 503, 'dependency_unavailable');
+  assert.match(refused.detail, /GET \/subscription/);
+  assert.doesNotMatch(refused.detail, /nothing was charged/);
+  assert.equal((await held(max)).seats, 5);
+  assert.equal((await stripe.subscription(id)).items.data.find(({ price }) => price.lookup_key.includes('seat')).quantity, 5);
+  await stripe.deliverAll(platform);
+});
+
+test('what ends with its period keeps its end until somebody takes it back', async () => {
+  const pia = await register(platform);
+  await stripe.pay((await checkout(pia, { plan: 'teams', seats: 3 })).data.checkout_url);
+  await stripe.deliverAll(platform);
+  await becomes(pia, 'teams', ({ plan }) => plan === 'teams');
+  assert.equal((await change(pia, { cancel_at_period_end: true })).data.cancel_at_period_end, true);
+  for (const down of [{ seats: 2 }, { plan: 'pro' }]) assert.match(assertProblem(await change(pia, down), 409, 'conflict').detail, /cancel_at_period_end: false/);
+  const more = await change(pia, { seats: 4 });
+  assert.deepEqual([more.data.seats, more.data.cancel_at_period_end], [4, true], 'more seats, and it still ends');
+  const same = await change(pia, { seats: 4 });
+  assert.deepEqual([same.status, same.data.cancel_at_period_end], [200, true], 'what is held is no change');
+  assert.equal((await change(pia, { cancel_at_period_end: false })).data.cancel_at_period_end, false);
+  // Asking for what is held gives up what was arranged.
+  assert.equal((await change(pia, { plan: 'pro' })).data.later.plan, 'pro');
+  const stays = await change(pia, { plan: 'teams' });
+  assert.deepEqual([stays.status, stays.data.plan, stays.data.later], [200, 'teams', null], stays.text);
+  assert.match(assertProblem(await checkout(pia, { plan: 'teams', seats: 4 }), 422, 'not_an_upgrade').detail, /already/);
+  await stripe.deliverAll(platform);
+});
+
+test('who pays by the year and moves up goes on paying by the year', async () => {
+  const zoe = await register(platform);
+  await stripe.pay((await checkout(zoe, { plan: 'pro', interval: 'year' })).data.checkout_url);
+  await stripe.deliverAll(platform);
+  await becomes(zoe, 'pro by the year', ({ plan }) => plan === 'pro');
+  const up = await checkout(zoe, { plan: 'plus' });
+  assert.deepEqual([up.status, up.data.subscription?.plan, up.data.subscription?.interval], [200, 'plus', 'year'], up.text);
+  await stripe.deliverAll(platform);
+});
+
+test('of two subscriptions the other one counts as soon as one is over', async () => {
+  const ray = await register(platform);
+  const pro = await stripe.pay((await checkout(ray, { plan: 'pro' })).data.checkout_url);
+  await stripe.deliverAll(platform);
+  await becomes(ray, 'pro', ({ plan }) => plan === 'pro');
+  const { customer } = await stripe.subscription(pro);
+  const plus = await stripe.begin(customer, 'tollgate_agent_plus_v1_base_month');
+  await stripe.changed(plus, 'created');
+  await stripe.deliverAll(platform);
+  await becomes(ray, 'plus was begun at Stripe', ({ plan }) => plan === 'plus');
+  await stripe.cancelNow(plus);
+  await stripe.deliverAll(platform);
+  await becomes(ray, 'pro is still paid', ({ plan, status }) => plan === 'pro' && status === 'active');
+  assert.equal((await chat(platform, ray.access_token)).status, 200);
+});
+
 test('one receipt for each invoice, however often it is told, and none for what cost nothing', async () => {
   const uma = await register(platform);
   const id = await stripe.pay((await checkout(uma, { plan: 'pro' })).data.checkout_url);

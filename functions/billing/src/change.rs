@@ -11,7 +11,7 @@ use tollgate_domain::{
     time::Timestamp,
 };
 use tollgate_platform::{
-    Problem, Scope, audit, billing,
+    Code, Problem, Scope, audit, billing,
     billing::{Held, Later},
     http::{Json, Reply},
     identity::{OwnerWith, needs::Billing},
@@ -26,7 +26,8 @@ use crate::{
 };
 
 /// Changes what runs: more seats or a higher plan at once, prorated; fewer seats or a lower plan when the paid period ends;
-/// or ends it with the period, and takes that back. Owners only.
+/// or ends it with the period, and takes that back. What was arranged for the end of the period is given up by any change, and
+/// by asking for what is held. Owners only.
 #[utoipa::path(patch, path = "/subscription", operation_id = "change_subscription", tag = "billing", security(("bearer" = [])), request_body = SubscriptionPatch, responses(
     (status = 200, body = SubscriptionOut), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 402, body = Problem, description = "`payment_required`: a payment is missing, or the card was declined"),
@@ -56,11 +57,15 @@ pub async fn patch(
             interval: patch.interval.as_deref().and_then(Interval::parse).unwrap_or(paid.interval),
             seats: patch.seats.unwrap_or(paid.seats),
         };
+        if choice.is_held(&paid) && runs(&paid) {
+            let held = give_up(&scope, &stripe, held, &paid).await?;
+            return Ok(Reply::json(StatusCode::OK, &shown(&held, scope.now())));
+        }
         match held.subscription.purchase(choice.wanted(), scope.now()).map_err(|why| no_way(why, &scope))? {
-            Purchase::Change(Change::AtOnce { .. }) => at_once(&scope, &stripe, &held, choice).await?,
+            Purchase::Change(Change::AtOnce { .. }) => at_once(&scope, &stripe, &held, choice, false).await?,
             // Nothing was paid that could be used up first.
             Purchase::Change(Change::AtPeriodEnd { .. }) if changes_in_trial(&held, choice) => {
-                at_once(&scope, &stripe, &held, choice).await?
+                at_once(&scope, &stripe, &held, choice, false).await?
             }
             Purchase::Change(Change::AtPeriodEnd { at }) => {
                 at_period_end(&scope, &stripe, &held, &paid, choice, at).await?
@@ -103,18 +108,25 @@ pub async fn take_free(scope: &Scope, held: &Held) -> Result<Held, Problem> {
 }
 
 /// A higher plan, a longer interval, more seats: what is left of the period is charged now, and without the payment nothing
-/// changes.
-pub async fn at_once(scope: &Scope, stripe: &Stripe, held: &Held, choice: Choice) -> Result<Held, Problem> {
+/// changes. `goes_on`: what was to end with the period does not.
+pub async fn at_once(
+    scope: &Scope,
+    stripe: &Stripe,
+    held: &Held,
+    choice: Choice,
+    goes_on: bool,
+) -> Result<Held, Problem> {
     let paid = held.subscription.paid.as_ref().ok_or_else(Problem::internal)?;
     let product = held.subscription.product;
     let object = billing::subscription_at_stripe(stripe, &paid.id).await?;
     release(stripe, &object, held.revision).await?;
     let offer = wanted_offer(product, paid, choice.plan, choice.interval).ok_or_else(Problem::internal)?;
     let lines = priced(scope, stripe, product, offer, choice).await?;
-    let mut form = Form::new()
-        .with("proration_behavior", "always_invoice")
-        .with("payment_behavior", "error_if_incomplete")
-        .with("cancel_at_period_end", false);
+    let mut form =
+        Form::new().with("proration_behavior", "always_invoice").with("payment_behavior", "error_if_incomplete");
+    if goes_on {
+        form = form.with("cancel_at_period_end", false);
+    }
     let mut items = Paid::items_of(&object);
     let mut index = 0;
     for line in &lines {
@@ -134,14 +146,20 @@ pub async fn at_once(scope: &Scope, stripe: &Stripe, held: &Held, choice: Choice
     let key = format!("change-{}-{}-{:?}", paid.id, held.revision, choice.wanted());
     let changed: Result<StripeSubscription, _> =
         stripe.post(&format!("/v1/subscriptions/{}", paid.id), &form, &key).await;
-    if let Err(error @ StripeError::Refused { .. }) = changed {
-        // Stripe answers a key as it did before for a day, a declined card too: the next try is to have another one. Of two
-        // who were refused at once one counts.
-        let _ = held.commit(scope, (held.subscription.clone(), Vec::new()), held.later, "billing").await;
-        return Err(error.into());
+    match changed {
+        Ok(_) => follow(scope, held, &paid.id).await,
+        Err(error @ StripeError::Refused { .. }) => {
+            // Stripe answers a key as it did before for a day, a declined card too: the next try is to have another one. Of
+            // two who were refused at once one counts.
+            let _ = held.commit(scope, (held.subscription.clone(), Vec::new()), held.later, "billing").await;
+            Err(error.into())
+        }
+        // The answer was lost: whether it was done is to be seen.
+        Err(StripeError::Unavailable) => match follow(scope, held, &paid.id).await {
+            Ok(now) if now.subscription.paid.as_ref().is_some_and(|paid| choice.is_held(paid)) => Ok(now),
+            _ => Err(StripeError::Unavailable.into()),
+        },
     }
-    changed?;
-    follow(scope, held, &paid.id).await
 }
 
 /// A lower plan, a shorter interval, fewer seats: a schedule of Stripe's, so that its own renewal already bills what was
@@ -161,6 +179,12 @@ async fn at_period_end(
     if offer.price.is_none() {
         return end_with_period(scope, stripe, held, paid, true).await;
     }
+    if paid.status == Status::Cancelling {
+        return Err(Problem::new(
+            Code::Conflict,
+            "The subscription ends with its period. Take that back first, with cancel_at_period_end: false; then it can go down.",
+        ));
+    }
     let object = billing::subscription_at_stripe(stripe, &paid.id).await?;
     release(stripe, &object, held.revision).await?;
     let mut lines = priced(scope, stripe, product, offer, choice).await?;
@@ -177,8 +201,9 @@ async fn at_period_end(
     // What was arranged before is part of the key: one that was given up is not answered again.
     let before = object.schedule.as_deref().unwrap_or("none");
     let tag = format!("{}-{}-{before}-{:?}", paid.id, held.revision, choice.wanted());
-    let begin = Form::new().with("from_subscription", &paid.id);
-    let schedule: Schedule = stripe.post("/v1/subscription_schedules", &begin, &format!("schedule-{tag}")).await?;
+    let what_runs = Form::new().with("from_subscription", &paid.id);
+    let begun = stripe.post("/v1/subscription_schedules", &what_runs, &format!("schedule-{tag}")).await;
+    let schedule: Schedule = begun.map_err(at_the_same_time)?;
     let form = Form::new()
         .with("end_behavior", "release")
         .with("proration_behavior", "none")
@@ -190,7 +215,8 @@ async fn at_period_end(
         .with("phases[1][duration][interval]", choice.interval.as_str())
         .with("phases[1][duration][interval_count]", 1);
     let path = format!("/v1/subscription_schedules/{}", schedule.id);
-    let _: Schedule = stripe.post(&path, &form, &format!("phases-{tag}")).await?;
+    let arranged: Result<Schedule, _> = stripe.post(&path, &form, &format!("phases-{tag}")).await;
+    arranged.map_err(at_the_same_time)?;
     let later = Later { plan: choice.plan, interval: choice.interval, seats: choice.seats, at };
     billing::arrange(scope, held.tenant, product, later, "billing").await?;
     follow(scope, held, &paid.id).await
@@ -203,8 +229,7 @@ async fn end_with_period(
     paid: &Paid,
     cancel: bool,
 ) -> Result<Held, Problem> {
-    let runs = matches!(paid.status, Status::Active | Status::Trialing | Status::Cancelling | Status::PastDue);
-    if !runs {
+    if !runs(paid) {
         return Err(no_way(NoWay::NotAMove, scope));
     }
     let object = billing::subscription_at_stripe(stripe, &paid.id).await?;
@@ -214,6 +239,31 @@ async fn end_with_period(
     let key = format!("cancel-{}-{}", paid.id, scope.request_id());
     let _: StripeSubscription = stripe.post(&format!("/v1/subscriptions/{}", paid.id), &form, &key).await?;
     follow(scope, held, &paid.id).await
+}
+
+const fn runs(paid: &Paid) -> bool {
+    matches!(paid.status, Status::Active | Status::Trialing | Status::Cancelling | Status::PastDue)
+}
+
+/// What is held is wanted: what was arranged for the end of the period is given up.
+async fn give_up(scope: &Scope, stripe: &Stripe, held: Held, paid: &Paid) -> Result<Held, Problem> {
+    if held.later.is_none() {
+        return Ok(held);
+    }
+    let object = billing::subscription_at_stripe(stripe, &paid.id).await?;
+    release(stripe, &object, held.revision).await?;
+    follow(scope, &held, &paid.id).await
+}
+
+/// What Stripe refuses of an arrangement: somebody else arranges something.
+fn at_the_same_time(error: StripeError) -> Problem {
+    match error {
+        StripeError::Refused { .. } => Problem::new(
+            Code::Conflict,
+            "The subscription is being changed by somebody else at this moment. Look at GET /subscription, and try again.",
+        ),
+        error @ StripeError::Unavailable => error.into(),
+    }
 }
 
 #[derive(Deserialize)]

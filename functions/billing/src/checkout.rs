@@ -4,7 +4,7 @@ use http::StatusCode;
 use tollgate_api::subscription::{CheckoutIn, CheckoutOut};
 use tollgate_domain::{
     audit::{Action, Outcome},
-    subscription::{Change, NoWay, Purchase},
+    subscription::{Change, NoWay, Purchase, Status},
 };
 use tollgate_platform::{
     Code, Problem, Scope, audit, billing,
@@ -23,7 +23,8 @@ use crate::{
 };
 
 /// Begins to pay for a plan, or moves up. Who pays nothing yet gets the address of a checkout at Stripe, the same one until it
-/// is paid, has run out, or something else is chosen. What runs is changed at once, the rest of the period prorated:
+/// is paid, has run out, or something else is chosen. What runs is changed at once, the rest of the period prorated, and goes on
+/// where it was to end:
 /// `checkout_url` is `null` then. A product that neither the tenant nor its owners had before begins with a trial: a card is asked
 /// for, and nothing is charged for `trial_days`. Owners only.
 #[utoipa::path(post, path = "/subscription/checkout", operation_id = "checkout", tag = "billing", security(("bearer" = [])),
@@ -74,7 +75,6 @@ async fn answer(
 
 async fn buy(scope: &Scope, caller: &OwnerWith<Billing>, input: &CheckoutIn) -> Result<Reply, Problem> {
     let (product, plan, interval, seats) = input.chosen(caller.product).ok_or_else(Problem::internal)?;
-    let choice = Choice { plan, interval, seats };
     let stripe = Stripe::of(scope)?;
     let mut held = billing::load(scope, caller.tenant, product, Some(caller.user)).await?;
     // What was paid a moment ago, and no webhook has told yet, is not bought again.
@@ -88,11 +88,18 @@ async fn buy(scope: &Scope, caller: &OwnerWith<Billing>, input: &CheckoutIn) -> 
             "The plan was agreed on with whoever runs this platform; they change it.",
         ));
     }
+    let paid = held.subscription.paid.as_ref().filter(|paid| !paid.status.is_final());
+    // Who pays by the year goes on to.
+    let interval = paid.filter(|_| input.interval.is_none()).map_or(interval, |paid| paid.interval);
+    let choice = Choice { plan, interval, seats };
+    if paid.is_some_and(|paid| choice.is_held(paid) && paid.status == Status::Active) {
+        return Err(Problem::new(Code::NotAnUpgrade, "This is what you have already: there is nothing to buy."));
+    }
     let way = held.subscription.purchase(choice.wanted(), scope.now()).map_err(|why| no_way(why, scope))?;
     let mut trial_days = None;
     let (url, held) = match way {
         Purchase::Change(Change::AtPeriodEnd { .. }) => return Err(no_way(NoWay::NotAMove, scope)),
-        Purchase::Change(Change::AtOnce { .. }) => (None, change::at_once(scope, &stripe, &held, choice).await?),
+        Purchase::Change(Change::AtOnce { .. }) => (None, change::at_once(scope, &stripe, &held, choice, true).await?),
         Purchase::Free => (None, change::take_free(scope, &held).await?),
         Purchase::Checkout => {
             let followed = held.subscription.paid.as_ref().map(|paid| paid.id.clone());

@@ -3,7 +3,7 @@
 use tollgate_domain::{
     catalogue::{Interval, Offer, Plan, PriceKey, Product},
     stripe_api::Form,
-    subscription::bill,
+    subscription::{Paid, bill},
 };
 use tollgate_platform::{Problem, Scope, billing, stripe::Stripe};
 
@@ -19,6 +19,11 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// Whether it is what is held.
+    pub fn is_held(self, paid: &Paid) -> bool {
+        (self.plan, self.interval, self.seats.max(1)) == (paid.plan, paid.interval, paid.seats)
+    }
+
     /// As the domain takes it.
     pub const fn wanted(self) -> (Plan, Interval, u32) {
         (self.plan, self.interval, self.seats)

@@ -161,6 +161,8 @@ async fn make(
         // The mark says that the limits are the trial's, and that it may be ended: see `tollgate_domain::subscription`.
         Some(days) => form
             .with("payment_method_collection", "always")
+            // Only cards are known again.
+            .with("payment_method_types[0]", "card")
             .with("subscription_data[trial_period_days]", days)
             .with_map("subscription_data[metadata]", [(TRIAL_MARK, TRIAL_CARD)]),
         None => form,

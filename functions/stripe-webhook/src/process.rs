@@ -68,7 +68,13 @@ async fn follow(scope: &Scope, event: &EventRow) -> Result<(), Failure> {
         return Err(Failure::Foreign("it is about no subscription"));
     };
     let tenant = tenant_of(scope, event, subscription).await?;
-    let converged = billing::converge_on(scope, tenant, subscription, "stripe-webhook").await?;
+    let mut converged = billing::converge_on(scope, tenant, subscription, "stripe-webhook").await?;
+    // What was followed is over: another one may be alive that nobody has told of.
+    let subscribed = &converged.held.subscription;
+    let is_over = subscribed.paid.as_ref().is_some_and(|paid| paid.status.is_final());
+    if let Some(customer) = event.customer_id.as_deref().filter(|_| converged.changed && is_over) {
+        converged = billing::reconcile(scope, tenant, subscribed.product, customer, "stripe-webhook").await?;
+    }
     billing::carry_out(scope, &converged.held).await.map_err(Failure::later)?;
     match &event.invoice_id {
         Some(invoice) => receipt::send(scope, tenant, &converged.held, invoice).await,

@@ -99,7 +99,13 @@ pub async fn trial_status(
     let upgrade_url = format!("{}/subscription/plans", scope.settings().public_url);
     Ok(Reply::json(
         StatusCode::OK,
-        &TrialStatusOut { status, trial_ends_at: ends_at, days_remaining, message, upgrade_url },
+        &TrialStatusOut {
+            status,
+            trial_ends_at: ends_at,
+            days_remaining: if status == TrialStatus::Trialing { days_remaining } else { 0 },
+            message,
+            upgrade_url,
+        },
     ))
 }
 
@@ -111,5 +117,12 @@ fn of_card(row: &SubscriptionRow, trial: Trial, days_remaining: u64) -> String {
     } else {
         "Then the plan that was chosen begins, and the card on file is charged."
     };
+    if days_remaining == 0 {
+        // Stripe makes the first invoice within the hour, whether it was cancelled in the meantime or not.
+        return format!(
+            "The trial ended at {}; the first payment for the plan that was chosen is on its way.",
+            trial.ends_at
+        );
+    }
     format!("{days_remaining} {days} of the trial left; it ends at {}. {then}", trial.ends_at)
 }

@@ -56,8 +56,14 @@ impl From<StripeError> for Problem {
             StripeError::Refused { status: 402, message, .. } => {
                 Self::new(Code::PaymentRequired, format!("The payment did not go through: {message}"))
             }
-            // What else it refuses is ours to mend; the log knows.
-            StripeError::Unavailable | StripeError::Refused { .. } => Self::dependency("stripe"),
+            // What else it refuses is ours to mend; the log knows. An answer that was lost says nothing of what was done.
+            StripeError::Unavailable | StripeError::Refused { .. } => Self {
+                detail:
+                    "Stripe did not answer as it should. A change that was asked for may have been made all the same: \
+                         GET /subscription says what is held. Look there before you try again."
+                        .to_owned(),
+                ..Self::dependency("stripe")
+            },
         }
     }
 }
