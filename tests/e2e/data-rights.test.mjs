@@ -271,7 +271,7 @@ test('every state that a deletion can be left in is gone on from', async () => {
     // As the request leaves it, and as if all steps up to the state had been done before: doing one again does no harm.
     await stopped((database) => {
       database.prepare("INSERT INTO deletions (tenant_id, deletion_id, subject, extent, state, removed, requested_at, user_id, email, name, verified, others, pseudonym) VALUES (?, ?, ?, 'tenant', ?, '{}', ?, ?, ?, ?, 0, '', ?)")
-        .run(user.tenant.id, id, sha256('deletion subject', user.user.id), 'requested', Date.now(), user.user.id, user.email, NAMES[1], user.user.id.replace(/.$/, '0'));
+        .run(user.tenant.id, id, sha256('deletion subject', user.user.id), 'requested', Date.now(), user.user.id, user.email, NAMES[1], user.user.id.replace(/.$/, (last) => (last === '0' ? '1' : '0')));
       database.prepare('DELETE FROM users WHERE user_id = ?').run(user.user.id);
     });
     await proven(id);
