@@ -20,6 +20,11 @@ impl Timestamp {
         Self(millis)
     }
 
+    /// That many seconds since 1970, as Stripe counts; the last instant there is instead of one beyond it.
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self::from_millis(seconds.saturating_mul(1_000))
+    }
+
     /// Milliseconds since the epoch.
     pub const fn as_millis(self) -> i64 {
         self.0

@@ -105,15 +105,16 @@ impl Invoice {
 
     /// When it was made.
     pub fn created_at(&self) -> Timestamp {
-        Timestamp::from_millis(self.created.or(self.date).unwrap_or(0).saturating_mul(1000))
+        Timestamp::from_seconds(self.created.or(self.date).unwrap_or(0))
     }
 
     /// The whole period that it is for; `None` where it is for parts of one: an upgrade, a seat.
     pub fn period(&self) -> Option<Period> {
         let whole = self.lines.data.iter().filter(|line| !line.is_proration());
-        let at = |seconds: i64| Timestamp::from_millis(seconds.saturating_mul(1000));
         let mut spans = whole.filter_map(|line| line.period).filter(|span| span.end > span.start);
-        spans.next().map(|span| Period { start: at(span.start), end: at(span.end) })
+        spans
+            .next()
+            .map(|span| Period { start: Timestamp::from_seconds(span.start), end: Timestamp::from_seconds(span.end) })
     }
 }
 

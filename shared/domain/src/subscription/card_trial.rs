@@ -8,10 +8,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{
-    observed::seconds,
-    stripe::{LatestInvoice, StripeSubscription},
-};
+use super::stripe::{LatestInvoice, StripeSubscription};
 use crate::time::{Period, Timestamp};
 
 /// The name in the metadata of a subscription that began with a trial of ours.
@@ -38,7 +35,7 @@ pub(super) fn card_trial(object: &StripeSubscription, period: Period) -> Option<
         TRIAL_REFUSED => true,
         _ => return None,
     };
-    let ends_at = object.trial_end.map_or(period.end, seconds);
+    let ends_at = object.trial_end.map_or(period.end, Timestamp::from_seconds);
     // The period after the trial begins with its end; the ones after that begin later, and follow a payment.
     let is_first = period.start <= ends_at;
     let is_unpaid = match object.status.as_str() {

@@ -151,30 +151,30 @@ impl Paid {
         let start = base.and_then(|item| item.current_period_start).or(object.current_period_start);
         let end = base.and_then(|item| item.current_period_end).or(object.current_period_end);
         let period = Period {
-            start: seconds(start.ok_or(Unreadable::NoPeriod)?),
-            end: seconds(end.ok_or(Unreadable::NoPeriod)?),
+            start: Timestamp::from_seconds(start.ok_or(Unreadable::NoPeriod)?),
+            end: Timestamp::from_seconds(end.ok_or(Unreadable::NoPeriod)?),
         };
         let status = status(object)?;
         let ends_at = match status {
             Status::Cancelling if object.cancel_at_period_end => {
-                Some(object.cancel_at.map_or(period.end, seconds).min(period.end))
+                Some(object.cancel_at.map_or(period.end, Timestamp::from_seconds).min(period.end))
             }
-            Status::Cancelling => object.cancel_at.map(seconds),
+            Status::Cancelling => object.cancel_at.map(Timestamp::from_seconds),
             Status::Cancelled | Status::NeverPaid => {
-                Some(object.ended_at.or(object.canceled_at).map_or(period.end, seconds))
+                Some(object.ended_at.or(object.canceled_at).map_or(period.end, Timestamp::from_seconds))
             }
             _ => None,
         };
         let past_due_since = (status == Status::PastDue).then(|| past_due_since(object, before, now));
         Ok(Self {
             id: object.id.clone(),
-            created_at: seconds(object.created),
+            created_at: Timestamp::from_seconds(object.created),
             status,
             plan: key.plan,
             plan_version: key.version,
             interval: key.interval,
             seats: seats(object, key),
-            anchor: object.billing_cycle_anchor.map_or(period.start, seconds),
+            anchor: object.billing_cycle_anchor.map_or(period.start, Timestamp::from_seconds),
             period,
             ends_at,
             past_due_since,
@@ -182,10 +182,6 @@ impl Paid {
             card_trial: card_trial(object, period),
         })
     }
-}
-
-pub(super) fn seconds(seconds: i64) -> Timestamp {
-    Timestamp::from_millis(seconds.saturating_mul(1000))
 }
 
 fn status(object: &StripeSubscription) -> Result<Status, Unreadable> {
@@ -208,7 +204,7 @@ fn status(object: &StripeSubscription) -> Result<Status, Unreadable> {
 /// `past_due` and `unpaid` say that the latest invoice was not paid, so its date is when that began.
 fn past_due_since(object: &StripeSubscription, before: Option<&Paid>, now: Timestamp) -> Timestamp {
     if let Some(LatestInvoice::Whole { created, .. }) = object.latest_invoice {
-        return seconds(created);
+        return Timestamp::from_seconds(created);
     }
     let invoice = object.latest_invoice.as_ref().map(LatestInvoice::id);
     before

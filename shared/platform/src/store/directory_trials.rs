@@ -2,9 +2,8 @@
 
 use serde::Deserialize;
 use tollgate_domain::{id::Shard, time::Timestamp};
-use wasm_bindgen::JsValue;
 
-use super::database::{Database, Statement, StoreError};
+use super::database::{Database, Param, Statement, StoreError, bound};
 use crate::Scope;
 
 /// Statements of this repository.
@@ -43,17 +42,8 @@ struct Count {
     count: u32,
 }
 
-fn text(text: &str) -> JsValue {
-    JsValue::from_str(text)
-}
-
-fn list(digests: &[String]) -> JsValue {
-    JsValue::from_str(&serde_json::Value::from(digests).to_string())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "milliseconds are below 2^53")]
-fn at(instant: Timestamp) -> JsValue {
-    JsValue::from_f64(instant.as_millis() as f64)
+fn list(digests: &[String]) -> String {
+    serde_json::Value::from(digests).to_string()
 }
 
 fn claims(scope: &Scope) -> Result<Database<'_>, StoreError> {
@@ -71,7 +61,7 @@ pub async fn claim(
     claim: &str,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let params = vec![text(digest), text(claim), at(now), text(of_domain)];
+    let params = bound(&[Param::Text(digest), Param::Text(claim), Param::Int(now.as_millis()), Param::Text(of_domain)]);
     Ok(claims(scope)?.batch(&[(CLAIM, params)]).await? == [1])
 }
 
@@ -81,9 +71,10 @@ pub async fn claim(
 /// # Errors
 /// When the database cannot be written.
 pub async fn claim_all(scope: &Scope, digests: &[String], claim: &str, now: Timestamp) -> Result<bool, StoreError> {
-    let db = claims(scope)?;
-    db.batch(&[(CLAIM_ALL, vec![list(digests), text(claim), at(now)])]).await?;
-    let others: Vec<Count> = db.all(CLAIMED, &[list(digests), text(claim)]).await?;
+    let (db, digests) = (claims(scope)?, list(digests));
+    let (digests, claim) = (Param::Text(&digests), Param::Text(claim));
+    db.batch(&[(CLAIM_ALL, bound(&[digests, claim, Param::Int(now.as_millis())]))]).await?;
+    let others: Vec<Count> = db.all(CLAIMED, &bound(&[digests, claim])).await?;
     Ok(others.iter().all(|others| others.count == 0))
 }
 
@@ -92,7 +83,8 @@ pub async fn claim_all(scope: &Scope, digests: &[String], claim: &str, now: Time
 /// # Errors
 /// When the database cannot be written.
 pub async fn note(scope: &Scope, digests: &[String], claim: &str, now: Timestamp) -> Result<(), StoreError> {
-    claims(scope)?.batch(&[(NOTE, vec![list(digests), text(claim), at(now)])]).await.map(drop)
+    let params = bound(&[Param::Text(&list(digests)), Param::Text(claim), Param::Int(now.as_millis())]);
+    claims(scope)?.batch(&[(NOTE, params)]).await.map(drop)
 }
 
 /// Whether there was a trial for one of them.
@@ -100,6 +92,7 @@ pub async fn note(scope: &Scope, digests: &[String], claim: &str, now: Timestamp
 /// # Errors
 /// When the database cannot be read.
 pub async fn is_claimed(scope: &Scope, digests: &[String]) -> Result<bool, StoreError> {
-    let found: Vec<Count> = claims(scope)?.all(CLAIMED, &[list(digests), text("")]).await?;
+    let params = bound(&[Param::Text(&list(digests)), Param::Text("")]);
+    let found: Vec<Count> = claims(scope)?.all(CLAIMED, &params).await?;
     Ok(found.iter().any(|found| found.count > 0))
 }
