@@ -179,7 +179,7 @@ impl Hold {
     /// Settles: the work was done, or as much of it as was delivered.
     pub fn settle(&self, scope: &Scope, model: &ModelRef, finished: Finished<'_>) {
         let Finished { usage, outcome, answer } = finished;
-        let cost_microusd = price::cost_microusd(model, &usage);
+        let cost_microusd = price::cost_microusd(model, &usage, scope.now().as_seconds());
         let settle = Settle {
             id: self.admitted.id,
             amounts: Amounts { requests: 1, tokens: usage.total(), emails: 0 },

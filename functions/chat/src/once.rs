@@ -19,7 +19,7 @@ pub async fn answer(question: &Question<'_>) -> Result<Reply, Problem> {
     let answer = hold.key.is_some().then(|| (200, "application/json", body.clone()));
     hold.settle(scope, model, Finished { usage, outcome: "completed", answer });
     let reply = hold.with_remaining(Reply::bytes(StatusCode::OK, "application/json", body), Some(&usage));
-    Ok(match price::cost_microusd(model, &usage) {
+    Ok(match price::cost_microusd(model, &usage, scope.now().as_seconds()) {
         Some(cost) => reply.with("x-tollgate-cost-microusd", &cost.to_string()),
         None => reply,
     })

@@ -69,4 +69,4 @@ pub use error::{ProviderError, ProviderErrorKind};
 pub use model::{ModelRef, Provider, UnknownModel, models_list};
 pub use request::{ChatRequest, InvalidRequest, InvalidRequestKind};
 pub use stream::{StreamDecoder, StreamEnd, StreamFinish, StreamOutcome};
-pub use usage::Usage;
+pub use usage::{Components, MOST_TOKENS_OF_ONE_FIGURE, ServiceTier, Usage};

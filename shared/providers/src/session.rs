@@ -10,7 +10,7 @@ use crate::members::quoted;
 use crate::model::Provider;
 use crate::request::ChatRequest;
 use crate::tokens::TextTally;
-use crate::usage::Usage;
+use crate::usage::{ServiceTier, Usage};
 
 /// Turns one provider's frames into chunks.
 pub(crate) trait FrameDecoder {
@@ -31,6 +31,8 @@ pub(crate) struct Session {
     pub(crate) choices: u64,
     /// What the provider has reported so far.
     pub(crate) usage: Option<Usage>,
+    /// What the chunks say they are served as; the one with the usage may not repeat it.
+    pub(crate) tier: ServiceTier,
     pub(crate) tally: TextTally,
     /// The answer is whole.
     pub(crate) complete: bool,
@@ -57,6 +59,7 @@ impl Session {
             include_usage: request.include_usage(),
             choices: request.choices(),
             usage: None,
+            tier: ServiceTier::default(),
             tally: TextTally::default(),
             complete: false,
             done: false,
@@ -75,6 +78,11 @@ impl Session {
 
     pub(crate) fn fail_unreadable(&mut self, what: &str) {
         self.fail(ProviderError::bad_answer(self.provider, what));
+    }
+
+    /// What the provider says it has used so far; reports may come at any time, also after the finish.
+    pub(crate) fn report(&mut self, usage: Usage) {
+        self.usage = Some(self.usage.map_or(usage, |known| known.updated_by(usage)));
     }
 
     pub(crate) fn take_out(&mut self) -> String {
@@ -160,7 +168,7 @@ impl Session {
     /// What is to be metered, whatever has happened.
     pub(crate) fn settled_usage(&self) -> Usage {
         let delivered = self.tally.tokens();
-        match self.usage {
+        let usage = match self.usage {
             None => Usage::estimated(self.prompt_estimate, delivered),
             Some(usage) if self.complete => usage.repaired(self.prompt_estimate, delivered),
             // The provider went on counting after its last report: what arrived since is estimated.
@@ -169,6 +177,8 @@ impl Session {
                 estimated: true,
                 ..usage.repaired(self.prompt_estimate, delivered)
             },
-        }
+        };
+        let tier = if usage.tier == ServiceTier::Standard { self.tier } else { usage.tier };
+        Usage { tier, ..usage }
     }
 }

@@ -1,10 +1,18 @@
 //! How many tokens an answer took: the unit Tollgate meters and bills.
 
-use serde::Deserialize;
+mod read;
+
 use serde_json::{Value, json};
 
+pub(crate) use read::{in_body, in_object, tier_of};
+
+/// The most that one figure of one answer can be; what is above it is no count but a fault. The largest context window of any model
+/// so far holds ten million tokens, and the longest answer is 128,000 for each of at most eight choices: the next power of two above
+/// both. Two million answers of this size still add up to less than 2^53, beyond which JSON readers and D1 lose digits.
+pub const MOST_TOKENS_OF_ONE_FIGURE: u64 = 1 << 24;
+
 /// Tokens of one answer, in OpenAI's sense: `cached_tokens` are part of `prompt_tokens`, `reasoning_tokens` part of
-/// `completion_tokens`. The other providers' counts are brought to this sense by their decoders.
+/// `completion_tokens`. The other providers' counts are brought to this sense by [`read`](self::read).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
     /// Tokens of the prompt, cached ones included.
@@ -17,43 +25,43 @@ pub struct Usage {
     pub reasoning_tokens: u64,
     /// Whether any of the counts is Tollgate's estimate, because the provider sent none or an impossible one.
     pub estimated: bool,
+    /// What the provider charges at another price than plain tokens.
+    pub components: Components,
+    /// What the answer says it was served as; decides the price, whatever the request asked for.
+    pub tier: ServiceTier,
 }
 
-/// OpenAI's `usage` object, as far as it is read.
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct OpenAiUsage {
-    #[serde(default)]
-    prompt_tokens: u64,
-    #[serde(default)]
-    completion_tokens: u64,
-    #[serde(default)]
-    prompt_tokens_details: Option<PromptDetails>,
-    #[serde(default)]
-    completion_tokens_details: Option<CompletionDetails>,
+/// Parts of an answer that have a price of their own, or none that is known. All are parts of the counts beside them, but for
+/// `searches`, which are calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Components {
+    /// Of the prompt: written to the cache for five minutes (or for as long as the provider keeps it by default).
+    pub cache_write_tokens: u64,
+    /// Of the prompt: written to the cache for an hour.
+    pub cache_write_hour_tokens: u64,
+    /// Of the prompt: audio.
+    pub audio_prompt_tokens: u64,
+    /// Of the answer: audio.
+    pub audio_completion_tokens: u64,
+    /// Web searches the provider made.
+    pub searches: u64,
+    /// Something else that costs apart (pictures in the answer, a data region, a fast mode, a total that is not divided): what it
+    /// costs is not known here.
+    pub other: bool,
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct PromptDetails {
-    #[serde(default)]
-    cached_tokens: Option<u64>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct CompletionDetails {
-    #[serde(default)]
-    reasoning_tokens: Option<u64>,
-}
-
-impl From<OpenAiUsage> for Usage {
-    fn from(wire: OpenAiUsage) -> Self {
-        Self {
-            prompt_tokens: wire.prompt_tokens,
-            completion_tokens: wire.completion_tokens,
-            cached_tokens: wire.prompt_tokens_details.and_then(|d| d.cached_tokens).unwrap_or(0),
-            reasoning_tokens: wire.completion_tokens_details.and_then(|d| d.reasoning_tokens).unwrap_or(0),
-            estimated: false,
-        }
-    }
+/// How a provider served an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ServiceTier {
+    /// The list price.
+    #[default]
+    Standard,
+    /// Faster and dearer.
+    Priority,
+    /// Slower and cheaper.
+    Flex,
+    /// Anything else (`scale`, `batch`, a name that is not known here): priced by contract.
+    Other,
 }
 
 impl Usage {
@@ -79,6 +87,29 @@ impl Usage {
             self.estimated = true;
         }
         self
+    }
+
+    /// What a later report of the same answer adds. Reports are running totals, so a count never shrinks: a later 0, or a smaller
+    /// number, does not unsay what was counted before.
+    pub(crate) fn updated_by(self, later: Self) -> Self {
+        let (mine, theirs) = (self.components, later.components);
+        Self {
+            prompt_tokens: self.prompt_tokens.max(later.prompt_tokens),
+            completion_tokens: self.completion_tokens.max(later.completion_tokens),
+            cached_tokens: self.cached_tokens.max(later.cached_tokens),
+            reasoning_tokens: self.reasoning_tokens.max(later.reasoning_tokens),
+            // An impossible figure that was followed by a sound one does no harm, and neither does the other way round.
+            estimated: self.estimated && later.estimated,
+            components: Components {
+                cache_write_tokens: mine.cache_write_tokens.max(theirs.cache_write_tokens),
+                cache_write_hour_tokens: mine.cache_write_hour_tokens.max(theirs.cache_write_hour_tokens),
+                audio_prompt_tokens: mine.audio_prompt_tokens.max(theirs.audio_prompt_tokens),
+                audio_completion_tokens: mine.audio_completion_tokens.max(theirs.audio_completion_tokens),
+                searches: mine.searches.max(theirs.searches),
+                other: mine.other || theirs.other,
+            },
+            tier: if later.tier == ServiceTier::Standard { self.tier } else { later.tier },
+        }
     }
 
     /// The `usage` object of OpenAI's answers.

@@ -5,7 +5,7 @@ mod common;
 
 use common::{meta, model_of, recording, request};
 use serde_json::{Value, json};
-use tollgate_providers::{Completion, ProviderError, ProviderErrorKind, Usage, decode_completion};
+use tollgate_providers::{Completion, Components, ProviderError, ProviderErrorKind, Usage, decode_completion};
 
 fn decode(name: &str, status: u16, retry_after: Option<&str>, body: &[u8]) -> Result<Completion, ProviderError> {
     decode_completion(&request(json!({"stream": false})), &model_of(name), status, retry_after, body, &meta())
@@ -22,7 +22,7 @@ fn openai_s_answer_is_passed_on_byte_for_byte() {
     let completion = decode("openai_", 200, None, &body).unwrap();
     assert_eq!(completion.body.as_bytes(), body);
     let usage =
-        Usage { prompt_tokens: 19, completion_tokens: 30, cached_tokens: 8, reasoning_tokens: 16, estimated: false };
+        Usage { prompt_tokens: 19, completion_tokens: 30, cached_tokens: 8, reasoning_tokens: 16, ..Usage::default() };
     assert_eq!(completion.usage, usage);
 }
 
@@ -46,7 +46,11 @@ fn openai_s_missing_usage_is_put_in_and_nothing_else_changes() {
 #[test]
 fn anthropic_s_answer_becomes_a_completion() {
     let (body, usage) = recorded("anthropic_message.json");
-    assert_eq!(usage, Usage { prompt_tokens: 127, completion_tokens: 64, cached_tokens: 100, ..Usage::default() });
+    let components = Components { cache_write_tokens: 7, ..Components::default() };
+    assert_eq!(
+        usage,
+        Usage { prompt_tokens: 127, completion_tokens: 64, cached_tokens: 100, components, ..Usage::default() }
+    );
     assert_eq!(
         body,
         json!({
@@ -65,7 +69,7 @@ fn gemini_s_answer_becomes_a_completion() {
     let (body, usage) = recorded("gemini_response.json");
     assert_eq!(
         usage,
-        Usage { prompt_tokens: 60, completion_tokens: 58, cached_tokens: 50, reasoning_tokens: 40, estimated: false }
+        Usage { prompt_tokens: 60, completion_tokens: 58, cached_tokens: 50, reasoning_tokens: 40, ..Usage::default() }
     );
     assert_eq!(
         body["choices"],

@@ -4,7 +4,7 @@ mod common;
 
 use common::{decoder, feed, read, recording};
 use serde_json::{Value, json};
-use tollgate_providers::{ProviderErrorKind, StreamEnd, StreamOutcome, Usage};
+use tollgate_providers::{Components, ProviderErrorKind, StreamEnd, StreamOutcome, Usage};
 
 const HELLO: &str = "Grüße! 您好，世界 🦀.";
 
@@ -85,7 +85,13 @@ fn text_arrives_whole_with_the_provider_s_usage_where_the_client_asked_for_it() 
     let cached = |usage: Usage, cached_tokens| Usage { cached_tokens, ..usage };
     for (name, expected) in [
         ("openai_text.sse", cached(usage(19, 11), 8)),
-        ("anthropic_text.sse", cached(usage(127, 15), 100)),
+        (
+            "anthropic_text.sse",
+            Usage {
+                components: Components { cache_write_tokens: 7, ..Components::default() },
+                ..cached(usage(127, 15), 100)
+            },
+        ),
         ("gemini_text.sse", usage(21, 9)),
     ] {
         for (members, on_its_own) in [(json!({}), false), (with_usage(), true)] {

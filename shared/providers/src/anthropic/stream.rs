@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::response::{UsageIn, finish_reason, read_error};
+use super::response::{finish_reason, read_error};
 use crate::error::ProviderError;
 use crate::session::{FrameDecoder, Session};
-use crate::usage::Usage;
+use crate::usage::{self, Usage};
 
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -29,7 +29,7 @@ enum Event {
         #[serde(default)]
         delta: End,
         #[serde(default)]
-        usage: Option<UsageIn>,
+        usage: Option<Value>,
     },
     MessageStop,
     Error,
@@ -40,7 +40,7 @@ enum Event {
 #[derive(Deserialize)]
 struct Start {
     #[serde(default)]
-    usage: Option<UsageIn>,
+    usage: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -100,7 +100,6 @@ struct OpenCall {
 /// The state of a stream from Anthropic.
 #[derive(Debug, Default)]
 pub(crate) struct AnthropicStream {
-    usage: Option<UsageIn>,
     open_calls: Vec<OpenCall>,
     calls: u64,
     stop_reason: Option<String>,
@@ -113,14 +112,14 @@ impl FrameDecoder for AnthropicStream {
         };
         match event {
             Event::MessageStart { message } => {
-                self.report(message.usage, session);
+                Self::report(message.usage.as_ref(), session);
                 session.open(0);
             }
             Event::ContentBlockStart { index, content_block } => self.block_start(index, content_block, session),
             Event::ContentBlockDelta { index, delta } => self.block_delta(index, &delta, session),
             Event::ContentBlockStop { index } => self.block_stop(index, session),
             Event::MessageDelta { delta, usage } => {
-                self.report(usage, session);
+                Self::report(usage.as_ref(), session);
                 self.stop_reason = delta.stop_reason.or(self.stop_reason.take());
             }
             Event::MessageStop => {
@@ -141,11 +140,9 @@ impl FrameDecoder for AnthropicStream {
 }
 
 impl AnthropicStream {
-    fn report(&mut self, usage: Option<UsageIn>, session: &mut Session) {
-        if let Some(usage) = usage {
-            let usage = self.usage.unwrap_or_default().updated_by(usage);
-            self.usage = Some(usage);
-            session.usage = Some(usage.into());
+    fn report(usage: Option<&Value>, session: &mut Session) {
+        if let Some(usage) = usage.and_then(usage::in_object) {
+            session.report(usage);
         }
     }
 

@@ -24,8 +24,8 @@ pub(crate) fn decode(request: &ChatRequest, body: &str, meta: &CompletionMeta) -
         return Err(bad("a response without candidates"));
     }
     let prompt = request.prompt_tokens_estimate();
-    let usage = match answer.usage_metadata {
-        Some(usage) => Usage::from(usage).repaired(prompt, tally.tokens()),
+    let usage = match answer.usage() {
+        Some(usage) => usage.repaired(prompt, tally.tokens()),
         None => Usage::estimated(prompt, tally.tokens()),
     };
     Ok(Completion { body: completion_body(meta, choices, usage), usage })

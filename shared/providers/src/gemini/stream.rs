@@ -33,8 +33,8 @@ impl FrameDecoder for GeminiStream {
         for candidate in &answer.candidates {
             self.candidate(candidate, session);
         }
-        if let Some(usage) = answer.usage_metadata {
-            session.usage = Some(usage.into());
+        if let Some(usage) = answer.usage() {
+            session.report(usage);
         }
         session.complete |= self.finished.len() as u64 >= session.choices;
         session.done = session.complete && session.usage.is_some();

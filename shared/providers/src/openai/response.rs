@@ -10,7 +10,7 @@ use crate::members::Members;
 use crate::model::Provider;
 use crate::request::ChatRequest;
 use crate::tokens::TextTally;
-use crate::usage::{OpenAiUsage, Usage};
+use crate::usage::{self, Usage};
 
 /// What is looked at in an answer; the rest is passed on unread.
 #[derive(Deserialize)]
@@ -18,7 +18,7 @@ struct Answer<'a> {
     #[serde(borrow)]
     choices: Vec<Choice<'a>>,
     #[serde(default, borrow)]
-    usage: Option<&'a RawValue>,
+    service_tier: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -59,35 +59,47 @@ impl Said<'_> {
     }
 }
 
-/// The provider's count, if it is one.
-pub(super) fn read_usage(raw: Option<&RawValue>) -> Option<Usage> {
-    let wire: Option<OpenAiUsage> = serde_json::from_str(raw?.get()).ok()?;
-    wire.map(Usage::from)
-}
-
 pub(crate) fn decode(request: &ChatRequest, provider: Provider, body: &str) -> Result<Completion, ProviderError> {
     let bad = |what: &str| ProviderError::bad_answer(provider, what);
     let answer: Answer = serde_json::from_str(body).map_err(|error| bad(&format!("no completion: {error}")))?;
     if answer.choices.is_empty() {
         return Err(bad("a completion without choices"));
     }
-    let reported = read_usage(answer.usage);
+    let reported = usage::in_body(body);
+    let tier = usage::tier_of(answer.service_tier.and_then(|raw| serde_json::from_str(raw.get()).ok()).as_ref());
     let prompt = request.prompt_tokens_estimate();
     // Counting the text of a long answer costs more than reading it: only when the provider did not.
     if let Some(usage) = reported.filter(|usage| usage.prompt_tokens > 0 && usage.completion_tokens > 0) {
-        return Ok(Completion { body: body.to_owned(), usage });
+        return passed_on(body, usage);
     }
     let mut tally = TextTally::default();
     answer.choices.iter().for_each(|choice| choice.message.tally(&mut tally));
     let usage = match reported {
         Some(usage) => usage.repaired(prompt, tally.tokens()),
-        None => Usage::estimated(prompt, tally.tokens()),
+        None => Usage { tier, ..Usage::estimated(prompt, tally.tokens()) },
     };
-    if reported == Some(usage) {
+    passed_on(body, usage)
+}
+
+/// The body as it came where its `usage` says what is charged, else with ours: the client reads what the meter reads.
+fn passed_on(body: &str, usage: Usage) -> Result<Completion, ProviderError> {
+    let members = Members::parse(body)
+        .ok_or_else(|| ProviderError::bad_answer(Provider::OpenAi, "a completion that is no object"))?;
+    let said = members.get("usage");
+    if said.is_some_and(|said| says(said, &usage)) {
         return Ok(Completion { body: body.to_owned(), usage });
     }
-    let members = Members::parse(body).ok_or_else(|| bad("a completion that is no object"))?;
     Ok(Completion { body: members.with(&[("usage", Some(usage.to_openai().to_string()))]), usage })
+}
+
+/// Whether a usage object tells OpenAI's clients the counts that are charged.
+pub(super) fn says(usage: &str, charged: &Usage) -> bool {
+    let Ok(usage) = serde_json::from_str::<Value>(usage) else {
+        return false;
+    };
+    let count = |name: &str| usage.get(name).and_then(Value::as_u64);
+    count("prompt_tokens") == Some(charged.prompt_tokens)
+        && count("completion_tokens") == Some(charged.completion_tokens)
 }
 
 pub(crate) fn read_error(body: &[u8]) -> Option<ErrorBody> {

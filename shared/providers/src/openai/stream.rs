@@ -4,11 +4,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::response::{Said, error_in_stream, read_usage};
+use super::response::{Said, error_in_stream, says};
 use crate::error::ProviderError;
 use crate::members::Members;
 use crate::session::{FrameDecoder, Session};
-use crate::usage::Usage;
+use crate::usage::{self, Usage};
 
 /// What is looked at in a chunk.
 #[derive(Deserialize)]
@@ -17,6 +17,8 @@ struct Chunk<'a> {
     choices: Option<Vec<Choice<'a>>>,
     #[serde(default, borrow)]
     usage: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    service_tier: Option<&'a RawValue>,
     #[serde(default, borrow)]
     error: Option<&'a RawValue>,
 }
@@ -65,7 +67,7 @@ impl FrameDecoder for OpenAiStream {
 
     fn tail(&mut self, usage: Usage, session: &mut Session) {
         let text = match self.usage_text.take() {
-            Some(text) if session.usage == Some(usage) => text,
+            Some(text) if says(&text, &usage) => text,
             _ => usage.to_openai().to_string(),
         };
         if session.include_usage {
@@ -100,10 +102,13 @@ impl OpenAiStream {
             }
         }
         session.complete = u64::from(self.finished.count_ones()) >= session.choices;
-        let usage = read_usage(chunk.usage);
+        if let Some(tier) = chunk.service_tier.filter(|tier| tier.get() != "null") {
+            session.tier = usage::tier_of(serde_json::from_str(tier.get()).ok().as_ref());
+        }
+        let usage = usage::in_body(data);
         if let Some(usage) = usage {
-            session.usage = Some(usage);
-            self.usage_text = chunk.usage.map(|raw| raw.get().to_owned());
+            session.report(usage);
+            self.usage_text = chunk.usage.map(|raw| raw.get().to_owned()).or_else(|| self.usage_text.take());
         }
         let needs_edit = usage.is_some() || (finishes && !session.include_usage);
         if !needs_edit && self.sample.is_some() {
