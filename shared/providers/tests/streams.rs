@@ -272,7 +272,8 @@ fn two_choices_end_when_both_have_ended() {
 
 #[test]
 fn done_is_seen_at_the_terminal_event_and_what_follows_is_ignored() {
-    for name in ["openai_text.sse", "anthropic_text.sse", "gemini_text.sse"] {
+    // Gemini has no terminal event: its stream ends with the line.
+    for name in ["openai_text.sse", "anthropic_text.sse"] {
         let mut decoder = decoder(name, json!({}));
         assert!(!decoder.is_done());
         decoder.push(&recording(name));

@@ -7,7 +7,8 @@ use common::{decoder, feed, meta, model_of, request};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tollgate_providers::{
-    MOST_TOKENS_OF_ONE_FIGURE, ModelRef, ServiceTier, StreamDecoder, StreamEnd, Usage, decode_completion, price,
+    MOST_TOKENS_OF_ONE_FIGURE, ModelRef, ServiceTier, StreamDecoder, StreamEnd, StreamOutcome, Usage,
+    decode_completion, price,
 };
 
 /// An answer of eight bytes, two tokens by estimate, with a usage object.
@@ -376,4 +377,31 @@ fn what_comes_after_gemini_s_finish_counts() {
     let finish = decoder.finish(StreamEnd::Closed);
     assert_eq!(common::read(&(out + &finish.out)).content, "One two three.");
     assert_eq!(counts(finish.usage), (9, 36, 0, 30, false));
+}
+
+#[test]
+fn a_call_that_gemini_s_model_broke_is_an_error_and_no_empty_answer() {
+    for reason in ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE"] {
+        let answer =
+            json!({"candidates": [{"content": {}, "finishReason": reason}], "usageMetadata": {"promptTokenCount": 9}});
+        let whole = request(json!({"stream": false}));
+        let error = decode_completion(&whole, &model_of("gemini_"), 200, None, answer.to_string().as_bytes(), &meta());
+        assert!(error.unwrap_err().message.contains(reason), "{reason}");
+        let frame = format!("data: {answer}\n\n");
+        let (_, finish) = feed(decoder("gemini_", json!({})), std::iter::once(frame.as_bytes()));
+        assert!(matches!(finish.outcome, StreamOutcome::Failed(_)), "{reason}: {:?}", finish.outcome);
+    }
+}
+
+#[test]
+fn gemini_s_last_finish_reason_counts_and_calls_after_a_stop_are_calls() {
+    let text = json!({"candidates": [{"content": {"parts": [{"text": "a"}]}, "finishReason": "STOP"}]});
+    let cut = json!({"candidates": [{"content": {"parts": [{"text": "b"}]}, "finishReason": "MAX_TOKENS"}]});
+    let call = json!({"candidates": [{"content": {"parts": [{"functionCall": {"name": "f", "args": {}}}]}}]});
+    for (last, expected) in [(cut, "length"), (call, "tool_calls")] {
+        let frames = format!("data: {text}\n\ndata: {last}\n\n");
+        let (out, finish) = feed(decoder("gemini_", json!({})), std::iter::once(frames.as_bytes()));
+        assert_eq!(finish.outcome, StreamOutcome::Completed);
+        assert_eq!(common::read(&out).finish_reasons, [expected]);
+    }
 }

@@ -63,6 +63,29 @@ impl Amounts {
     /// Nothing on any meter.
     pub const ZERO: Self = Self { requests: 0, tokens: 0, emails: 0 };
 
+    /// The most that one piece of work can take of a meter. Two million pieces of this size still add up to less than 2^53, beyond
+    /// which JSON readers and the analytics copy lose digits; what is more is no amount but a fault of whoever counted.
+    pub const MOST_AT_ONCE: u64 = 1 << 32;
+
+    /// The most that a period's total can be: far beyond any use, and the totals of ten thousand members still add up without
+    /// saturating, since a sum that has saturated cannot be taken apart again.
+    pub const MOST_IN_A_PERIOD: u64 = 1 << 50;
+
+    /// Meter by meter, the amount, or where it is more than one piece of work can take, `instead`'s.
+    #[must_use]
+    pub fn believable_or(self, instead: Self) -> Self {
+        Self::of(|meter| {
+            let amount = self.get(meter);
+            if amount > Self::MOST_AT_ONCE { instead.get(meter).min(Self::MOST_AT_ONCE) } else { amount }
+        })
+    }
+
+    /// Meter by meter, the total of a period, bounded.
+    #[must_use]
+    pub fn bounded_total(self) -> Self {
+        Self::of(|meter| self.get(meter).min(Self::MOST_IN_A_PERIOD))
+    }
+
     /// The amount on one meter.
     pub const fn get(&self, meter: MeterName) -> u64 {
         match meter {

@@ -77,6 +77,24 @@ pub struct Settle {
     pub detail: UsageDetail,
 }
 
+impl Settle {
+    /// The most micro-dollars one piece of work can cost, eight million dollars: sums of a million of them stay below 2^63.
+    pub const MOST_COST: u64 = 1 << 43;
+
+    /// The settle with nothing in it that one piece of work cannot take: amounts above [`Amounts::MOST_AT_ONCE`] become what was
+    /// held, which is marked as an estimate, and a cost beyond belief is unknown.
+    #[must_use]
+    pub fn believable_or(&self, held: Amounts) -> Self {
+        let mut settle = self.clone();
+        settle.amounts = self.amounts.believable_or(held);
+        settle.detail.prompt_tokens = self.detail.prompt_tokens.min(Amounts::MOST_AT_ONCE);
+        settle.detail.completion_tokens = self.detail.completion_tokens.min(Amounts::MOST_AT_ONCE);
+        settle.detail.cost_microusd = self.detail.cost_microusd.filter(|cost| *cost <= Self::MOST_COST);
+        settle.detail.estimated |= settle != *self;
+        settle
+    }
+}
+
 /// What a meter is told to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

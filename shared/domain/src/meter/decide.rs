@@ -71,10 +71,12 @@ impl State {
             Command::ReturnIdle => (Decision::Done, self.return_idle(now)),
             Command::Settle(settle) => (
                 Decision::Done,
-                if self.is_held(settle.id) {
-                    vec![Event::Settled(settle.clone())]
-                } else if self.is_open(settle.id) {
-                    vec![Event::SettledLate(settle.clone())]
+                // What comes from a provider by way of the shell is believed within bounds: nothing that is settled can make the
+                // state's sums saturate, now or for the rest of a period.
+                if let Some(hold) = self.held.get(&settle.id) {
+                    vec![Event::Settled(settle.believable_or(hold.amounts))]
+                } else if let Some(hold) = self.expired.get(&settle.id) {
+                    vec![Event::SettledLate(settle.believable_or(hold.amounts))]
                 } else {
                     Vec::new()
                 },

@@ -55,6 +55,9 @@ impl PoolState {
         let Some(entitlement) = &self.entitlement else {
             return Vec::new();
         };
+        // A member whose own sum has saturated must not make the team's saturate: it could never be taken out again.
+        let report =
+            &Report { settled: report.settled.bounded_total(), returned: report.returned.bounded_total(), ..*report };
         let known = self.member(member, now);
         let is_current = report.period_start == entitlement.terms.period(now).start;
         let is_news = report.version > known.version

@@ -65,6 +65,20 @@ fn granted(pool: &mut PoolState, command: &PoolCommand) -> u64 {
 }
 
 #[test]
+fn a_member_s_impossible_total_can_be_taken_back() {
+    let mut pool = pool(1_000);
+    granted(&mut pool, &ask(1, 1, 0, 0, 100));
+    pool.carry_out(&PoolCommand::Report(user(1), report(2, 7, 0)), START);
+    for member in 2..60 {
+        pool.carry_out(&PoolCommand::Report(user(member), report(1, u64::MAX, u64::MAX)), START);
+    }
+    for member in 2..60 {
+        pool.carry_out(&PoolCommand::Report(user(member), report(2, 1, 0)), START);
+    }
+    assert_eq!(pool.standings(START)[0].used, 7 + 58, "the others' use was not lost in a saturated sum");
+}
+
+#[test]
 fn a_lease_is_what_is_needed_and_a_share_that_shrinks() {
     let mut pool = pool(1_000);
     assert_eq!(granted(&mut pool, &ask(1, 1, 0, 0, 1)), 1 + 250);

@@ -1,7 +1,10 @@
 //! Writing the analytics copy: a batch of a ledger's rows, as one transaction.
 
 use serde::Serialize;
-use tollgate_domain::{deletion, meter::UsageDetail};
+use tollgate_domain::{
+    deletion,
+    meter::{Amounts, Settle, UsageDetail},
+};
 
 use super::{
     api_keys::TOUCH_EXPORTED,
@@ -9,7 +12,7 @@ use super::{
 };
 use crate::{
     Scope,
-    meter::{ExportBatch, UsageRow},
+    meter::{ExportBatch, MarkRow, UsageRow},
 };
 
 /// Statements of this repository.
@@ -79,26 +82,35 @@ struct EventRow<'a> {
 impl<'a> From<&'a UsageRow> for EventRow<'a> {
     fn from(row: &'a UsageRow) -> Self {
         let UsageDetail { function, model, request_id, outcome, .. } = &row.detail;
+        // A ledger of an earlier release may hold a provider's 2^64 - 1. D1 refuses what is no 64-bit integer, with it all rows of the
+        // batch, and a sum of such rows would overflow: the copy has the bound, the ledger keeps what was written.
+        let bounded = |amount: u64| amount.min(Amounts::MOST_AT_ONCE);
         Self {
             seq: row.seq,
             at: row.at.as_millis(),
             id: row.id.to_string(),
             late: row.late,
-            requests: row.amounts.requests,
-            tokens: row.amounts.tokens,
-            emails: row.amounts.emails,
+            requests: bounded(row.amounts.requests),
+            tokens: bounded(row.amounts.tokens),
+            emails: bounded(row.amounts.emails),
             function,
             provider: model.split_once('/').map_or("", |(provider, _)| provider),
             model,
-            prompt_tokens: row.detail.prompt_tokens,
-            completion_tokens: row.detail.completion_tokens,
+            prompt_tokens: bounded(row.detail.prompt_tokens),
+            completion_tokens: bounded(row.detail.completion_tokens),
             estimated: u8::from(row.detail.estimated),
-            cost_microusd: row.detail.cost_microusd,
+            cost_microusd: row.detail.cost_microusd.filter(|cost| *cost <= Settle::MOST_COST),
             request_id,
             outcome,
             api_key_id: row.detail.api_key.map(|key| key.to_string()),
         }
     }
+}
+
+/// A mark whose figures the database can hold.
+fn bounded_mark(mark: &MarkRow) -> MarkRow {
+    let bounded = |total: u64| total.min(Amounts::MOST_IN_A_PERIOD);
+    MarkRow { used: bounded(mark.used), limit: bounded(mark.limit), ..mark.clone() }
 }
 
 /// Writes a batch; writing it again changes nothing.
@@ -109,7 +121,7 @@ pub async fn write_export(scope: &Scope, batch: &ExportBatch) -> Result<(), Stor
     let db = TenantDb::of(scope, batch.owner.tenant)?;
     let json = |rows: Result<String, serde_json::Error>| rows.map_err(|_| StoreError::Failed);
     let events = json(serde_json::to_string(&batch.usage.iter().map(EventRow::from).collect::<Vec<_>>()))?;
-    let marks = json(serde_json::to_string(&batch.marks))?;
+    let marks = json(serde_json::to_string(&batch.marks.iter().map(bounded_mark).collect::<Vec<_>>()))?;
     let user = batch.owner.user.map(|user| user.to_string());
     let owner = batch.owner.object_name();
     let subject = batch.owner.user.map(|user| deletion::subject(user).to_string()).unwrap_or_default();
@@ -133,4 +145,30 @@ pub async fn write_export(scope: &Scope, batch: &ExportBatch) -> Result<(), Stor
             .push((ADD_MARKS, vec![Param::Text(&owner), user, product, Param::Text(&marks), Param::Text(&subject)]));
     }
     db.batch(&statements).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A row as a ledger of an earlier release may hold it.
+    const POISONED: &str = r#"{"seq":7,"at":1700000000000,"id":"res_00000000-0000-7000-8000-000000000000",
+        "amounts":{"requests":1,"tokens":18446744073709551615},
+        "detail":{"fn":"chat","model":"openai/m","in":18446744073709551615,"out":9007199254740993,"cost":18446744073709551615,
+            "req":"r","end":"completed"}}"#;
+
+    #[test]
+    fn a_row_of_an_earlier_release_with_an_impossible_count_fits_the_copy() {
+        let row: UsageRow = serde_json::from_str(POISONED).unwrap();
+        let copied = serde_json::to_value(EventRow::from(&row)).unwrap();
+        for name in ["requests", "tokens", "emails", "prompt_tokens", "completion_tokens"] {
+            assert!(copied[name].as_u64().unwrap() <= Amounts::MOST_AT_ONCE, "{name}: {}", copied[name]);
+        }
+        assert!(copied["cost_microusd"].is_null());
+        let mark: MarkRow = serde_json::from_str(
+            r#"{"seq":8,"at":1700000000000,"meter":"tokens","percent":100,"used":18446744073709551615,"limit":1000000}"#,
+        )
+        .unwrap();
+        assert_eq!((bounded_mark(&mark).used, bounded_mark(&mark).limit), (Amounts::MOST_IN_A_PERIOD, 1_000_000));
+    }
 }

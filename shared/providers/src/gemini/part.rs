@@ -99,6 +99,19 @@ impl FunctionCall {
     }
 }
 
+/// Reasons that are faults of the model or of the protocol: there is no answer that a client could use
+/// (<https://ai.google.dev/api/generate-content#FinishReason>).
+pub(super) fn is_fault(reason: &str) -> bool {
+    matches!(
+        reason,
+        "MALFORMED_FUNCTION_CALL"
+            | "MALFORMED_RESPONSE"
+            | "UNEXPECTED_TOOL_CALL"
+            | "TOO_MANY_TOOL_CALLS"
+            | "MISSING_THOUGHT_SIGNATURE"
+    )
+}
+
 /// OpenAI's finish reason. Gemini says STOP for tool calls too.
 pub(super) fn finish_reason(reason: &str, has_tool_calls: bool) -> &'static str {
     match reason {

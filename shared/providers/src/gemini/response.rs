@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::part::{Answer, Candidate, finish_reason};
+use super::part::{Answer, Candidate, finish_reason, is_fault};
 use crate::completion::{ChoiceOut, Completion, CompletionMeta, completion_body};
 use crate::error::{ErrorBody, ProviderError, ProviderErrorKind, code_text, parse_seconds};
 use crate::model::Provider;
@@ -13,6 +13,10 @@ use crate::usage::Usage;
 pub(crate) fn decode(request: &ChatRequest, body: &str, meta: &CompletionMeta) -> Result<Completion, ProviderError> {
     let bad = |what: &str| ProviderError::bad_answer(Provider::Gemini, what);
     let answer: Answer = serde_json::from_str(body).map_err(|error| bad(&format!("no response: {error}")))?;
+    let mut reasons = answer.candidates.iter().filter_map(|candidate| candidate.finish_reason.as_deref());
+    if let Some(fault) = reasons.find(|reason| is_fault(reason)) {
+        return Err(bad(&format!("the model's answer ended with {fault}")));
+    }
     let mut tally = TextTally::default();
     let mut calls = 0;
     let choices: Vec<ChoiceOut> = if answer.is_blocked() {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::part::{Answer, Candidate, finish_reason};
+use super::part::{Answer, Candidate, finish_reason, is_fault};
 use super::response::error_body;
 use crate::error::ProviderError;
 use crate::session::{FrameDecoder, Session};
@@ -37,10 +37,15 @@ impl FrameDecoder for GeminiStream {
             session.report(usage);
         }
         session.complete |= self.finished.len() as u64 >= session.choices;
-        session.done = session.complete && session.usage.is_some();
+        // Not done: some models say STOP in every chunk, and usage may follow the finish. The stream ends when the line does.
     }
 
     fn tail(&mut self, usage: Usage, session: &mut Session) {
+        for (choice, reason) in &mut self.finished {
+            if *reason == "stop" && self.calls_of.iter().any(|(of, _)| of == choice) {
+                *reason = "tool_calls";
+            }
+        }
         session.finish_chunks(&self.finished, usage);
     }
 }
@@ -66,9 +71,17 @@ impl GeminiStream {
         let Some(reason) = &candidate.finish_reason else {
             return;
         };
-        let has_calls = self.calls_of.iter().any(|(of, _)| *of == choice);
-        if !self.finished.iter().any(|(finished, _)| *finished == choice) {
-            self.finished.push((choice, finish_reason(reason, has_calls)));
+        if reason.is_empty() || reason == "FINISH_REASON_UNSPECIFIED" {
+            return;
+        }
+        if is_fault(reason) {
+            let what = format!("the model's answer ended with {reason}");
+            return session.fail(ProviderError::bad_answer(session.provider, &what));
+        }
+        let reason = finish_reason(reason, self.calls_of.iter().any(|(of, _)| *of == choice));
+        match self.finished.iter_mut().find(|(finished, _)| *finished == choice) {
+            Some((_, last)) => *last = reason,
+            None => self.finished.push((choice, reason)),
         }
     }
 

@@ -374,3 +374,44 @@ fn a_pool_that_has_nothing_is_remembered_under_the_key_unless_the_key_was_decide
     meter.run(&Command::Reserve(keyed(3, "b")), START);
     assert!(matches!(meter.run(&Command::Refuse(keyed(4, "b"), refusal), START), Decision::AdmittedBefore(_)));
 }
+
+#[test]
+fn whatever_a_provider_counts_cannot_poison_a_meter() {
+    for late in [false, true] {
+        for wrong in [u64::MAX, i64::MAX.unsigned_abs(), (1 << 53) + 1, Amounts::MOST_AT_ONCE + 1] {
+            let mut state = State::default();
+            state.carry_out(&Command::Configure(pro(1, START)), None, START);
+            state.carry_out(&Command::Reserve(chat(1, 500)), None, START);
+            state.carry_out(&Command::Reserve(chat(2, 40)), None, START);
+            let then = if late { START.plus_millis(61_000) } else { START };
+            if late {
+                state.carry_out(&Command::Expire, None, then);
+            }
+            let detail = UsageDetail {
+                prompt_tokens: wrong,
+                completion_tokens: wrong,
+                cost_microusd: Some(u64::MAX),
+                ..UsageDetail::default()
+            };
+            let amounts = Amounts { requests: 1, tokens: wrong, emails: 0 };
+            let poison = Command::Settle(Settle { id: reservation(1), amounts, detail });
+            let (_, events) = state.carry_out(&poison, None, then);
+            let (Event::Settled(settled) | Event::SettledLate(settled)) = &events[0] else { panic!("{events:?}") };
+            assert_eq!(settled.amounts, Amounts { requests: 1, tokens: 500, emails: 0 }, "what was held stands");
+            assert!(settled.detail.estimated && settled.detail.cost_microusd.is_none());
+            assert!(settled.detail.prompt_tokens <= Amounts::MOST_AT_ONCE);
+            state.carry_out(&settle(2, 10), None, then);
+            assert_eq!(state.in_use(then), (Amounts { requests: 2, tokens: 510, emails: 0 }, Amounts::ZERO));
+            assert!(matches!(state.decide(&Command::Reserve(chat(3, 1_000)), None, then).0, Decision::Admitted(_)));
+        }
+    }
+}
+
+#[test]
+fn a_settle_within_bounds_is_recorded_in_full() {
+    let mut state = State::default();
+    state.carry_out(&Command::Configure(pro(1, START)), None, START);
+    state.carry_out(&Command::Reserve(chat(1, 5)), None, START);
+    state.carry_out(&settle(1, Amounts::MOST_AT_ONCE), None, START);
+    assert_eq!(state.in_use(START).0.tokens, Amounts::MOST_AT_ONCE);
+}
