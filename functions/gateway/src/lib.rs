@@ -8,6 +8,7 @@ mod cors;
 mod dev;
 mod forward;
 mod health;
+mod look;
 pub mod routes;
 
 use tollgate_domain::id::RequestId;

@@ -82,14 +82,6 @@ pub(super) fn binding(shard: Shard) -> String {
     format!("DB_{}", shard.number())
 }
 
-/// Whether a shard's database runs a statement without parameters. For readiness, which has no request to log for.
-pub(super) async fn runs(env: &Env, shard: Shard, statement: Statement) -> bool {
-    match env.d1(&binding(shard)) {
-        Ok(d1) => d1.prepare(statement.sql).all().await.is_ok(),
-        Err(_) => false,
-    }
-}
-
 /// One database with the request that uses it.
 pub(super) struct Database<'a> {
     scope: &'a Scope,

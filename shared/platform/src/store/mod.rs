@@ -27,6 +27,7 @@ pub mod overage;
 mod passwords;
 pub mod personal;
 pub mod provider_identities;
+pub mod schema;
 mod second_factors;
 mod sessions;
 pub mod single_sign_on;
