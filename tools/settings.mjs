@@ -57,6 +57,9 @@ const TABLE = {
 /** The names of all settings that functions can see. */
 export const SETTING_NAMES = Object.keys(TABLE);
 
+/** The functions that get each setting. @type {Record<string, string[] | string>} */
+export const SETTING_TARGETS = Object.fromEntries(Object.entries(TABLE).map(([name, { to }]) => [name, to]));
+
 /** The model providers, as their settings begin. */
 export const PROVIDERS = ['OPENAI', 'ANTHROPIC', 'GEMINI'];
 
