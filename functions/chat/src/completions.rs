@@ -43,6 +43,9 @@ pub async fn completions(
         Provider::Tollgate => None,
         provider => Some(providers::endpoint(scope.env(), provider).ok_or_else(|| providers::not_configured(&model))?),
     };
+    if model.provider == Provider::Tollgate {
+        tollgate_providers::extractive::check(&request).map_err(|error| invalid(&error))?;
+    }
     // What the provider has no equivalent for is said before anything is held. OpenAI has an equivalent for everything.
     if let Some(endpoint) = endpoint.as_ref().filter(|_| model.provider != Provider::OpenAi) {
         tollgate_providers::encode_request(&request, &model, endpoint, None).map_err(|error| invalid(&error))?;

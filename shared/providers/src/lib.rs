@@ -52,6 +52,7 @@ pub mod extractive;
 mod gemini;
 mod image;
 mod members;
+mod operations;
 mod model;
 mod openai;
 pub mod price;

@@ -8,11 +8,12 @@ mod read;
 mod tools;
 
 use serde_json::Value;
+use tollgate_domain::json_shape::{self, Bounds};
 
 pub(crate) use message::{Message, Part, Role};
 pub(crate) use tools::{ResponseFormat, Tool, ToolCall, ToolChoice};
 
-use crate::members::Members;
+use crate::members::{Members, TooManyMembers};
 use crate::tokens;
 
 /// What is wrong with a request, and where.
@@ -100,7 +101,12 @@ impl ChatRequest {
     pub fn parse(body: &[u8]) -> Result<Self, InvalidRequest> {
         let not_json = |message: String| InvalidRequest::new(InvalidRequestKind::NotJson, "", message);
         let text = std::str::from_utf8(body).map_err(|_| not_json("The body must be UTF-8.".into()))?;
+        json_shape::measure(body, Bounds::CONVERSATION)
+            .map_err(|too_much| InvalidRequest::new(InvalidRequestKind::OutOfRange, "", format!("{too_much}.")))?;
         let members: Members = serde_json::from_str(text).map_err(|error| {
+            if error.to_string().starts_with(&TooManyMembers.to_string()) {
+                return InvalidRequest::new(InvalidRequestKind::OutOfRange, "", format!("{TooManyMembers}."));
+            }
             not_json(format!("The body must be a JSON object (line {}, column {}).", error.line(), error.column()))
         })?;
         let messages = message::read_messages(read::value(&members, "messages")?)?;
