@@ -215,7 +215,8 @@ impl Exported for Meter {
                 at,
                 id: settle.id,
                 late: false,
-                amounts: settle.amounts,
+                // A ledger of before this was bounded may hold what no copy can.
+                amounts: settle.amounts.bounded(),
                 detail: settle.detail,
             }),
             Event::SettledLate(settle) => ExportRow::Usage(UsageRow {
@@ -223,7 +224,7 @@ impl Exported for Meter {
                 at,
                 id: settle.id,
                 late: true,
-                amounts: settle.amounts,
+                amounts: settle.amounts.bounded(),
                 detail: settle.detail,
             }),
             Event::ReleasedLate { id } => ExportRow::Usage(UsageRow {
@@ -234,9 +235,14 @@ impl Exported for Meter {
                 amounts: tollgate_domain::meter::Amounts::ZERO,
                 detail: outcome("released"),
             }),
-            Event::Expired { id, amounts } => {
-                ExportRow::Usage(UsageRow { seq, at, id, late: false, amounts, detail: outcome("expired") })
-            }
+            Event::Expired { id, amounts, request_id } => ExportRow::Usage(UsageRow {
+                seq,
+                at,
+                id,
+                late: false,
+                amounts,
+                detail: UsageDetail { request_id, ..outcome("expired") },
+            }),
             Event::MarkReached { meter, percent, used, limit } => {
                 ExportRow::Mark(MarkRow { seq, at, meter, percent, used, limit })
             }

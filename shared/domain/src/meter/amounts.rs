@@ -59,7 +59,18 @@ pub struct Amounts {
     pub emails: u64,
 }
 
+/// The most that one piece of work can count on a meter. No answer has a billion tokens; whoever says so, a provider or
+/// what stands in its place, is wrong, and would lock its user out for good: sums stay far below 2^53, up to which
+/// JavaScript's numbers and D1 are exact.
+pub const MOST_AMOUNT: u64 = 1_000_000_000;
+
 impl Amounts {
+    /// Meter by meter, at most [`MOST_AMOUNT`].
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        Self::of(|meter| self.get(meter).min(MOST_AMOUNT))
+    }
+
     /// Nothing on any meter.
     pub const ZERO: Self = Self { requests: 0, tokens: 0, emails: 0 };
 

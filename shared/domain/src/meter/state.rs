@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Amounts held by one reservation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
     /// What it holds.
     pub amounts: Amounts,
@@ -23,6 +23,9 @@ pub struct Hold {
     /// The start of the period it was admitted in: it is charged there, also when it is settled later.
     #[serde(with = "millis")]
     pub period_start: Timestamp,
+    /// The request that it is for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub request_id: String,
 }
 
 /// Everything a meter knows. Derived from its ledger: replaying the entries gives the same value.
@@ -191,10 +194,15 @@ impl State {
         match event {
             Event::Configured(_) | Event::Refused { .. } => {}
             Event::Granted(grant) => self.grants.add(*grant),
-            Event::Reserved { id, amounts, expires_at, rates, .. } => {
+            Event::Reserved { id, amounts, expires_at, rates, request_id, .. } => {
                 // An id that came twice would leave `due` and `reserved` with holds that nobody can end.
                 if let Entry::Vacant(free) = self.held.entry(*id) {
-                    free.insert(Hold { amounts: *amounts, until: *expires_at, period_start: self.period_start });
+                    free.insert(Hold {
+                        amounts: *amounts,
+                        until: *expires_at,
+                        period_start: self.period_start,
+                        request_id: request_id.clone(),
+                    });
                     self.due.insert((expires_at.as_millis(), *id));
                     self.reserved = self.reserved.plus(*amounts);
                     self.rates.extend(rates.iter().copied());
