@@ -52,6 +52,9 @@ const TABLE = {
   ANTHROPIC_BASE_URL: { to: ['chat'], kind: 'url' },
   GEMINI_API_KEY: { to: ['chat'] },
   GEMINI_BASE_URL: { to: ['chat'], kind: 'url' },
+  ...Object.fromEntries(
+    ['OPENAI', 'ANTHROPIC', 'GEMINI'].flatMap((name) => ['FIRST_BYTE_', '', 'SILENCE_'].map((what) => [`${name}_TIMEOUT_${what}SECONDS`, { to: ['chat'], kind: 'integer' }])),
+  ),
 };
 
 /** The names of all settings that functions can see. */

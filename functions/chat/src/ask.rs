@@ -2,11 +2,14 @@
 
 use tollgate_platform::{
     Problem, Scope,
-    outgoing::{self, Answer, Unreachable},
+    outgoing::{self, Answer, Outgoing, Unreachable},
 };
-use tollgate_providers::{ChatRequest, CompletionMeta, Endpoint, ModelRef, encode_request};
+use tollgate_providers::{ChatRequest, CompletionMeta, ModelRef, encode_request};
 
-use crate::{admission::Hold, completions::invalid, failure};
+use crate::{admission::Hold, completions::invalid, failure, providers::Provided};
+
+/// The largest whole answer that is read: more than any model writes, and what an isolate can hold.
+pub const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
 /// One question to one provider, held for.
 pub struct Question<'a> {
@@ -14,21 +17,29 @@ pub struct Question<'a> {
     pub hold: &'a Hold,
     pub request: &'a ChatRequest,
     pub model: &'a ModelRef,
-    pub endpoint: &'a Endpoint,
+    pub provided: &'a Provided,
 }
 
 impl Question<'_> {
-    /// Asks, with an answer no longer than the plan has left; any status is an answer.
+    /// Asks, with an answer no longer than what is held for it; any status is an answer.
     pub async fn ask(&self) -> Result<Answer, Problem> {
         let cap = self.hold.output_cap(self.request.requested_max_tokens(), self.model);
-        let upstream = encode_request(self.request, self.model, self.endpoint, cap).map_err(|error| invalid(&error))?;
-        let headers = upstream.headers.iter().map(|(name, value)| (*name, value.as_str()));
-        outgoing::post(self.scope, &upstream.url, headers, &upstream.body)
-            .await
-            .map_err(|error| self.unreachable(&error))
+        let endpoint = &self.provided.endpoint;
+        let upstream = encode_request(self.request, self.model, endpoint, cap).map_err(|error| invalid(&error))?;
+        let headers: Vec<_> = upstream.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let call = Outgoing { method: "POST", url: &upstream.url, headers: &headers, body: Some(&upstream.body) };
+        let limits = &self.provided.limits;
+        // A whole answer's head comes with the answer: most providers send nothing before it is written.
+        let patience = if self.request.stream() { limits.first_byte } else { limits.whole };
+        outgoing::send(self.scope, &call, patience).await.map_err(|error| self.unreachable(&error))
     }
 
-    /// The provider could not be reached, or broke off.
+    /// The whole of an answer.
+    pub async fn read(&self, answer: &Answer) -> Result<Vec<u8>, Problem> {
+        answer.bytes(MAX_ANSWER_BYTES, self.provided.limits.whole).await.map_err(|error| self.unreachable(&error))
+    }
+
+    /// The provider could not be reached, or broke off, or took too long.
     pub fn unreachable(&self, error: &Unreachable) -> Problem {
         failure::unreachable(self.scope, self.model.provider, error)
     }

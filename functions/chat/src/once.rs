@@ -19,7 +19,7 @@ pub async fn answer(question: &Question<'_>) -> Result<Reply, Problem> {
     let answer = hold.key.is_some().then(|| (200, "application/json", body.clone()));
     hold.settle(scope, model, Finished { usage, outcome: "completed", answer });
     let reply = hold.with_remaining(Reply::bytes(StatusCode::OK, "application/json", body), Some(&usage));
-    Ok(match price::cost_microusd(model, &usage) {
+    Ok(match price::cost_microusd(model, &usage, scope.now().as_seconds()) {
         Some(cost) => reply.with("x-tollgate-cost-microusd", &cost.to_string()),
         None => reply,
     })
@@ -27,7 +27,7 @@ pub async fn answer(question: &Question<'_>) -> Result<Reply, Problem> {
 
 async fn complete(question: &Question<'_>) -> Result<Completion, Problem> {
     let answer = question.ask().await?;
-    let body = answer.bytes().await.map_err(|error| question.unreachable(&error))?;
+    let body = question.read(&answer).await?;
     let retry_after = if answer.status() == 200 { None } else { answer.header("retry-after") };
     let (request, model) = (question.request, question.model);
     decode_completion(request, model, answer.status(), retry_after.as_deref(), &body, &question.meta())

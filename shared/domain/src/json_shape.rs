@@ -36,7 +36,9 @@ pub enum TooMuch {
 impl fmt::Display for TooMuch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Depth(most) => write!(f, "must be nested less deeply: at most {most} arrays and objects in each other"),
+            Self::Depth(most) => {
+                write!(f, "must be nested less deeply: at most {most} arrays and objects in each other")
+            }
             Self::Values(most) => write!(f, "has too many values: at most {most} texts, numbers, arrays and members"),
         }
     }
@@ -87,7 +89,9 @@ mod tests {
 
     #[test]
     fn structure_is_counted_and_texts_are_not() {
-        for taken in [r#"{"a":[1,2]}"#, r#"{"a":"[[[[[[,,,,,,,,,,,,,,"}"#, r#"{"a":"\"[[[[\\"}"#, "[[[1]]]", "", "}}}}]]]]"] {
+        for taken in
+            [r#"{"a":[1,2]}"#, r#"{"a":"[[[[[[,,,,,,,,,,,,,,"}"#, r#"{"a":"\"[[[[\\"}"#, "[[[1]]]", "", "}}}}]]]]"]
+        {
             assert_eq!(measure(taken.as_bytes(), BOUNDS), Ok(taken.len()), "{taken}");
         }
         assert_eq!(measure(b"[[[[1]]]]", BOUNDS), Err(TooMuch::Depth(3)));

@@ -130,7 +130,8 @@ fn write(req: &ChatRequest, passages: &[Passage]) -> Written {
     if !all {
         text = format!("{text}\n\n{NOT_ALL}");
     }
-    if let Some(end) = req.stop.iter().filter(|stop| !stop.is_empty()).filter_map(|stop| text.find(stop.as_str())).min() {
+    if let Some(end) = req.stop.iter().filter(|stop| !stop.is_empty()).filter_map(|stop| text.find(stop.as_str())).min()
+    {
         text.truncate(end);
     }
     cut(text, req.requested_max_tokens())
@@ -170,8 +171,6 @@ pub fn check(req: &ChatRequest) -> Result<(), InvalidRequest> {
         ("function_call", "it calls no functions"),
         ("logprobs", "it has no probabilities"),
         ("top_logprobs", "it has no probabilities"),
-        ("audio", "it does not speak"),
-        ("web_search_options", "it looks at the conversation alone"),
     ] {
         match req.member(field) {
             None | Some(Value::Bool(false)) => {}
@@ -180,11 +179,6 @@ pub fn check(req: &ChatRequest) -> Result<(), InvalidRequest> {
             Some(Value::Array(items)) if items.is_empty() => {}
             Some(_) => return refused(field, what),
         }
-    }
-    if let Some(Value::Array(modalities)) = req.member("modalities")
-        && modalities.iter().any(|modality| modality != "text")
-    {
-        return refused("modalities", "it writes text");
     }
     Ok(())
 }

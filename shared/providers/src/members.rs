@@ -23,6 +23,11 @@ impl Members {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.get())
     }
 
+    /// Takes out what is null: it is as good as absent.
+    pub(crate) fn drop_nulls(&mut self) {
+        self.0.retain(|(_, value)| value.get() != "null");
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.get()))
     }

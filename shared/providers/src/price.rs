@@ -3,7 +3,7 @@
 mod table;
 
 use crate::model::{ModelRef, Provider};
-use crate::usage::Usage;
+use crate::usage::{Tier, Usage};
 
 /// Micro-dollars per million tokens, which is the same number as dollars per million tokens times a million.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,26 +22,50 @@ struct Price {
     /// Prompts of more tokens than the first number cost the second, all of their tokens and the answer's.
     long: Option<(u64, Rates)>,
     max_output_tokens: u64,
+    /// Before this instant, in seconds since 1970; `None` without an end.
+    until: Option<i64>,
+    /// From this instant on.
+    from: Option<i64>,
 }
 
 /// What an answer cost, in micro-dollars, rounded up: the provider's list price, without any margin.
 ///
-/// `None` for a model without a price here: the cost is unknown, not nothing. `tollgate/extractive` costs 0.
-pub fn cost_microusd(model: &ModelRef, usage: &Usage) -> Option<u64> {
+/// `None` for a model without a price here, and for an answer with a part that has none: the cost is unknown, not nothing.
+/// `tollgate/extractive` costs 0. `at` is when it was answered, in seconds since 1970: prices have dates.
+pub fn cost_microusd(model: &ModelRef, usage: &Usage, at: i64) -> Option<u64> {
     if model.provider == Provider::Tollgate {
         return Some(0);
     }
-    let price = find(model)?;
+    if usage.costs_apart {
+        return None;
+    }
+    let price = find_at(model, at)?;
     let rates = match price.long {
         Some((threshold, long)) if usage.prompt_tokens > threshold => long,
         _ => price.rates,
     };
     let cached = usage.cached_tokens.min(usage.prompt_tokens);
     let times = |tokens: u64, rate: u64| u128::from(tokens) * u128::from(rate);
-    let total = times(usage.prompt_tokens - cached, rates.input)
+    let written = usage.cache_written_tokens.min(usage.prompt_tokens - cached);
+    // Writing to Anthropic's cache for five minutes costs a quarter more than reading it anew; elsewhere it has no price.
+    let written_quarters = match (written, model.provider) {
+        (0, _) => 4,
+        (_, Provider::Anthropic) => 5,
+        _ => return None,
+    };
+    let total = times(usage.prompt_tokens - cached - written, rates.input)
+        + times(written, rates.input) * written_quarters / 4
         + times(cached, rates.cached_input)
         + times(usage.completion_tokens, rates.output);
-    u64::try_from(total.div_ceil(1_000_000)).ok()
+    // Half a list price and twice one: <https://developers.openai.com/api/docs/pricing>, "Flex" and "Priority". Others'
+    // tiers have no price here.
+    let halves = match (usage.tier, model.provider) {
+        (Tier::Standard, _) => 2,
+        (Tier::Priority, Provider::OpenAi) => 4,
+        (Tier::Flex, Provider::OpenAi) => 1,
+        _ => return None,
+    };
+    u64::try_from((total * halves).div_ceil(2_000_000)).ok()
 }
 
 /// The most tokens a model can answer with, where it is known.
@@ -60,13 +84,26 @@ pub fn known_models(provider: Provider) -> &'static [&'static str] {
 }
 
 fn find(model: &ModelRef) -> Option<&'static Price> {
-    let rows: &[Price] = match model.provider {
+    rows(model.provider).iter().find(|price| is_release_of(price.model, &model.model))
+}
+
+/// The price at an instant, where a model has several.
+fn find_at(model: &ModelRef, at: i64) -> Option<&'static Price> {
+    let is_in_force = |price: &&Price| {
+        price.from.is_none_or(|from| from <= at)
+            && price.until.is_none_or(|until| at < until)
+            && is_release_of(price.model, &model.model)
+    };
+    rows(model.provider).iter().find(is_in_force)
+}
+
+fn rows(provider: Provider) -> &'static [Price] {
+    match provider {
         Provider::OpenAi => &table::OPENAI,
         Provider::Anthropic => &table::ANTHROPIC,
         Provider::Gemini => &table::GEMINI,
         Provider::Tollgate => &[],
-    };
-    rows.iter().find(|price| is_release_of(price.model, &model.model))
+    }
 }
 
 /// Whether `name` is the model itself, or a dated or "latest" release of it. A mere prefix is not enough: `gpt-5` is a prefix of

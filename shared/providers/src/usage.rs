@@ -1,7 +1,10 @@
 //! How many tokens an answer took: the unit Tollgate meters and bills.
 
-use serde::Deserialize;
+mod report;
+
 use serde_json::{Value, json};
+
+pub(crate) use report::Report;
 
 /// Tokens of one answer, in OpenAI's sense: `cached_tokens` are part of `prompt_tokens`, `reasoning_tokens` part of
 /// `completion_tokens`. The other providers' counts are brought to this sense by their decoders.
@@ -15,43 +18,37 @@ pub struct Usage {
     pub cached_tokens: u64,
     /// The part of the answer that was thinking.
     pub reasoning_tokens: u64,
+    /// The part of the prompt that was written to the provider's cache (dearer, where a provider says so).
+    pub cache_written_tokens: u64,
+    /// Whether there is something in it that costs another price than text: then the cost is not known.
+    pub costs_apart: bool,
+    /// At which price the provider answered.
+    pub tier: Tier,
     /// Whether any of the counts is Tollgate's estimate, because the provider sent none or an impossible one.
     pub estimated: bool,
 }
 
-/// OpenAI's `usage` object, as far as it is read.
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct OpenAiUsage {
-    #[serde(default)]
-    prompt_tokens: u64,
-    #[serde(default)]
-    completion_tokens: u64,
-    #[serde(default)]
-    prompt_tokens_details: Option<PromptDetails>,
-    #[serde(default)]
-    completion_tokens_details: Option<CompletionDetails>,
+/// At which of its prices a provider says that it answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tier {
+    /// The list price, or nothing said.
+    #[default]
+    Standard,
+    /// First in line, for more.
+    Priority,
+    /// When there is room, for less.
+    Flex,
+    /// One that has no price here.
+    Other,
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct PromptDetails {
-    #[serde(default)]
-    cached_tokens: Option<u64>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct CompletionDetails {
-    #[serde(default)]
-    reasoning_tokens: Option<u64>,
-}
-
-impl From<OpenAiUsage> for Usage {
-    fn from(wire: OpenAiUsage) -> Self {
-        Self {
-            prompt_tokens: wire.prompt_tokens,
-            completion_tokens: wire.completion_tokens,
-            cached_tokens: wire.prompt_tokens_details.and_then(|d| d.cached_tokens).unwrap_or(0),
-            reasoning_tokens: wire.completion_tokens_details.and_then(|d| d.reasoning_tokens).unwrap_or(0),
-            estimated: false,
+impl Tier {
+    fn named(name: &str) -> Self {
+        match name {
+            "default" | "auto" | "standard" | "standard_only" | "" | "on_demand" => Self::Standard,
+            "priority" | "fast" => Self::Priority,
+            "flex" => Self::Flex,
+            _ => Self::Other,
         }
     }
 }
@@ -74,7 +71,9 @@ impl Usage {
             self.prompt_tokens = prompt_estimate.max(1);
             self.estimated = true;
         }
-        if self.completion_tokens == 0 && delivered_estimate > 0 {
+        // A token is a word, seldom a run of blanks: sixteen times fewer than the text makes likely is what was said of the
+        // first word, and never corrected.
+        if self.completion_tokens.saturating_mul(16) < delivered_estimate {
             self.completion_tokens = delivered_estimate;
             self.estimated = true;
         }

@@ -21,8 +21,14 @@ fn openai_s_answer_is_passed_on_byte_for_byte() {
     let body = recording("openai_completion.json");
     let completion = decode("openai_", 200, None, &body).unwrap();
     assert_eq!(completion.body.as_bytes(), body);
-    let usage =
-        Usage { prompt_tokens: 19, completion_tokens: 30, cached_tokens: 8, reasoning_tokens: 16, estimated: false };
+    let usage = Usage {
+        prompt_tokens: 19,
+        completion_tokens: 30,
+        cached_tokens: 8,
+        reasoning_tokens: 16,
+        estimated: false,
+        ..Usage::default()
+    };
     assert_eq!(completion.usage, usage);
 }
 
@@ -46,7 +52,16 @@ fn openai_s_missing_usage_is_put_in_and_nothing_else_changes() {
 #[test]
 fn anthropic_s_answer_becomes_a_completion() {
     let (body, usage) = recorded("anthropic_message.json");
-    assert_eq!(usage, Usage { prompt_tokens: 127, completion_tokens: 64, cached_tokens: 100, ..Usage::default() });
+    assert_eq!(
+        usage,
+        Usage {
+            prompt_tokens: 127,
+            completion_tokens: 64,
+            cached_tokens: 100,
+            cache_written_tokens: 7,
+            ..Usage::default()
+        }
+    );
     assert_eq!(
         body,
         json!({
@@ -65,7 +80,14 @@ fn gemini_s_answer_becomes_a_completion() {
     let (body, usage) = recorded("gemini_response.json");
     assert_eq!(
         usage,
-        Usage { prompt_tokens: 60, completion_tokens: 58, cached_tokens: 50, reasoning_tokens: 40, estimated: false }
+        Usage {
+            prompt_tokens: 60,
+            completion_tokens: 58,
+            cached_tokens: 50,
+            reasoning_tokens: 40,
+            estimated: false,
+            ..Usage::default()
+        }
     );
     assert_eq!(
         body["choices"],

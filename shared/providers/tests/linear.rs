@@ -66,13 +66,55 @@ fn twice_as_much_is_at_most_a_little_more_than_twice_the_work() {
         ("many words and many sentences", &answer, Box::new(|n| ask(&sentences(n), &format!("{}?", words(0, n))))),
         ("one long word", &answer, Box::new(|n| ask(&"x".repeat(10 * n), &"x".repeat(10 * n)))),
         ("many lines", &answer, Box::new(|n| ask(&"a\n".repeat(n), &"b\n".repeat(n)))),
-        ("the same sentence again and again", &answer, Box::new(|n| ask(&"The gate is open. ".repeat(n), "Is the gate open?"))),
-        ("many messages", &read, Box::new(|n| json!({"model": "m", "messages": vec![json!({"role": "user", "content": "x"}); n]}).to_string())),
-        ("many parts", &read, Box::new(|n| json!({"model": "m", "messages": [{"role": "user", "content": vec![json!({"type": "text", "text": "x"}); n]}]}).to_string())),
-        ("many members of one message", &read, Box::new(move |n| format!(r#"{{"model":"m","messages":[{{"role":"user","content":"x",{}}}]}}"#, (0..n).map(member).collect::<Vec<_>>().join(",")))),
-        ("many members of a tool's schema", &read, Box::new(move |n| format!(r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}],"tools":[{{"type":"function","function":{{"name":"f","parameters":{{{}}}}}}}]}}"#, (0..n).map(member).collect::<Vec<_>>().join(",")))),
-        ("many members of the body", &read, Box::new(move |n| format!("{{{}}}", (0..n).map(member).collect::<Vec<_>>().join(",")))),
-        ("a long list of numbers", &read, Box::new(|n| format!(r#"{{"model":"m","messages":[{}]}}"#, vec!["0"; n].join(",")))),
+        (
+            "the same sentence again and again",
+            &answer,
+            Box::new(|n| ask(&"The gate is open. ".repeat(n), "Is the gate open?")),
+        ),
+        (
+            "many messages",
+            &read,
+            Box::new(|n| {
+                json!({"model": "m", "messages": vec![json!({"role": "user", "content": "x"}); n]}).to_string()
+            }),
+        ),
+        (
+            "many parts",
+            &read,
+            Box::new(|n| {
+                json!({"model": "m", "messages": [{"role": "user", "content": vec![json!({"type": "text", "text": "x"}); n]}]}).to_string()
+            }),
+        ),
+        (
+            "many members of one message",
+            &read,
+            Box::new(move |n| {
+                format!(
+                    r#"{{"model":"m","messages":[{{"role":"user","content":"x",{}}}]}}"#,
+                    (0..n).map(member).collect::<Vec<_>>().join(",")
+                )
+            }),
+        ),
+        (
+            "many members of a tool's schema",
+            &read,
+            Box::new(move |n| {
+                format!(
+                    r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}],"tools":[{{"type":"function","function":{{"name":"f","parameters":{{{}}}}}}}]}}"#,
+                    (0..n).map(member).collect::<Vec<_>>().join(",")
+                )
+            }),
+        ),
+        (
+            "many members of the body",
+            &read,
+            Box::new(move |n| format!("{{{}}}", (0..n).map(member).collect::<Vec<_>>().join(","))),
+        ),
+        (
+            "a long list of numbers",
+            &read,
+            Box::new(|n| format!(r#"{{"model":"m","messages":[{}]}}"#, vec!["0"; n].join(","))),
+        ),
     ];
     for (what, work, body) in inputs {
         let costs: Vec<_> = [500, 1_000, 2_000, 4_000, 8_000, 64_000, 128_000]

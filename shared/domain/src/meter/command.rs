@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Amounts, AnswerRoom, Bucket, Credential, Entitlement, Event, Grant, LeaseGrant, MeterKey, MeterName, RateLimit, Standing,
+    Amounts, AnswerRoom, Bucket, Credential, Entitlement, Event, Grant, LeaseGrant, MeterKey, MeterName, RateLimit,
+    Standing,
 };
 use crate::{
     api_key::Scope,

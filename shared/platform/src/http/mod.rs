@@ -24,7 +24,7 @@ pub use csv::csv_text;
 pub use export::{Export, Format, export};
 pub use instant::{LATEST_INSTANT, instant};
 pub use page::{Page, cursor, cut, limit};
-pub use pump::{Pump, pipe, read as read_piece};
+pub use pump::{Pump, piece_of, pipe};
 pub use respond::{Reply, no_content, problem, stamp};
 pub use scope::{Query, Scope};
 pub use serve::{RouterCell, serve};

@@ -62,6 +62,9 @@ pub(crate) fn encode(
     if request.stream() {
         body.insert("stream".into(), json!(true));
     }
+    if let Some(end_user) = &request.end_user {
+        body.insert("metadata".into(), json!({"user_id": end_user}));
+    }
     Ok(UpstreamRequest {
         url: endpoint.url("/v1/messages"),
         headers: vec![

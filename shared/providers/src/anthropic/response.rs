@@ -8,49 +8,7 @@ use crate::error::{ErrorBody, ProviderError, ProviderErrorKind};
 use crate::model::Provider;
 use crate::request::ChatRequest;
 use crate::tokens::TextTally;
-use crate::usage::Usage;
-
-#[expect(clippy::struct_field_names, reason = "the names are the wire's")]
-/// `usage`, of a whole answer, of `message_start` and of `message_delta` (where it is cumulative and may lack the input).
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-pub(super) struct UsageIn {
-    #[serde(default)]
-    pub(super) input_tokens: Option<u64>,
-    #[serde(default)]
-    pub(super) output_tokens: Option<u64>,
-    #[serde(default)]
-    pub(super) cache_creation_input_tokens: Option<u64>,
-    #[serde(default)]
-    pub(super) cache_read_input_tokens: Option<u64>,
-}
-
-impl UsageIn {
-    /// What a later report says, and what it leaves out from the earlier one.
-    pub(super) fn updated_by(self, later: Self) -> Self {
-        Self {
-            input_tokens: later.input_tokens.or(self.input_tokens),
-            output_tokens: later.output_tokens.or(self.output_tokens),
-            cache_creation_input_tokens: later.cache_creation_input_tokens.or(self.cache_creation_input_tokens),
-            cache_read_input_tokens: later.cache_read_input_tokens.or(self.cache_read_input_tokens),
-        }
-    }
-}
-
-impl From<UsageIn> for Usage {
-    /// `input_tokens` counts only what was neither read from nor written to the cache
-    /// (<https://platform.claude.com/docs/en/build-with-claude/prompt-caching>); OpenAI's prompt counts all of it.
-    fn from(wire: UsageIn) -> Self {
-        let cached = wire.cache_read_input_tokens.unwrap_or(0);
-        let written = wire.cache_creation_input_tokens.unwrap_or(0);
-        Self {
-            prompt_tokens: wire.input_tokens.unwrap_or(0).saturating_add(cached).saturating_add(written),
-            completion_tokens: wire.output_tokens.unwrap_or(0),
-            cached_tokens: cached,
-            reasoning_tokens: 0,
-            estimated: false,
-        }
-    }
-}
+use crate::usage::{Report, Usage};
 
 #[derive(Deserialize)]
 struct Answer {
@@ -58,7 +16,7 @@ struct Answer {
     #[serde(default)]
     stop_reason: Option<String>,
     #[serde(default)]
-    usage: Option<UsageIn>,
+    usage: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -116,8 +74,8 @@ pub(crate) fn decode(request: &ChatRequest, body: &str, meta: &CompletionMeta) -
         }
     }
     let prompt = request.prompt_tokens_estimate();
-    let usage = match answer.usage {
-        Some(usage) => Usage::from(usage).repaired(prompt, tally.tokens()),
+    let usage = match answer.usage.as_ref().and_then(Report::of) {
+        Some(report) => report.usage().repaired(prompt, tally.tokens()),
         None => Usage::estimated(prompt, tally.tokens()),
     };
     Ok(Completion { body: completion_body(meta, vec![choice], usage), usage })

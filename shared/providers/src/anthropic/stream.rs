@@ -3,10 +3,11 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::response::{UsageIn, finish_reason, read_error};
-use crate::error::ProviderError;
+use super::response::{finish_reason, read_error};
+use crate::error::{self, ProviderError};
+use crate::openai::error_in_stream;
 use crate::session::{FrameDecoder, Session};
-use crate::usage::Usage;
+use crate::usage::{Report, Usage};
 
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -29,7 +30,7 @@ enum Event {
         #[serde(default)]
         delta: End,
         #[serde(default)]
-        usage: Option<UsageIn>,
+        usage: Option<Value>,
     },
     MessageStop,
     Error,
@@ -40,7 +41,7 @@ enum Event {
 #[derive(Deserialize)]
 struct Start {
     #[serde(default)]
-    usage: Option<UsageIn>,
+    usage: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -100,7 +101,6 @@ struct OpenCall {
 /// The state of a stream from Anthropic.
 #[derive(Debug, Default)]
 pub(crate) struct AnthropicStream {
-    usage: Option<UsageIn>,
     open_calls: Vec<OpenCall>,
     calls: u64,
     stop_reason: Option<String>,
@@ -108,19 +108,27 @@ pub(crate) struct AnthropicStream {
 
 impl FrameDecoder for AnthropicStream {
     fn frame(&mut self, data: &str, session: &mut Session) {
+        if data.trim().is_empty() || data.trim() == "[DONE]" {
+            return;
+        }
         let Ok(event) = serde_json::from_str::<Event>(data) else {
+            if let Some(value) = serde_json::from_str::<Value>(data).ok().as_ref()
+                && let Some(error) = error::stated(value)
+            {
+                return session.fail(ProviderError::in_stream(session.provider, error_in_stream(error)));
+            }
             return session.fail_unreadable("an event that is no message event");
         };
         match event {
             Event::MessageStart { message } => {
-                self.report(message.usage, session);
+                session.report(message.usage.as_ref().and_then(Report::of));
                 session.open(0);
             }
             Event::ContentBlockStart { index, content_block } => self.block_start(index, content_block, session),
             Event::ContentBlockDelta { index, delta } => self.block_delta(index, &delta, session),
             Event::ContentBlockStop { index } => self.block_stop(index, session),
             Event::MessageDelta { delta, usage } => {
-                self.report(usage, session);
+                session.report(usage.as_ref().and_then(Report::of));
                 self.stop_reason = delta.stop_reason.or(self.stop_reason.take());
             }
             Event::MessageStop => {
@@ -141,14 +149,6 @@ impl FrameDecoder for AnthropicStream {
 }
 
 impl AnthropicStream {
-    fn report(&mut self, usage: Option<UsageIn>, session: &mut Session) {
-        if let Some(usage) = usage {
-            let usage = self.usage.unwrap_or_default().updated_by(usage);
-            self.usage = Some(usage);
-            session.usage = Some(usage.into());
-        }
-    }
-
     fn block_start(&mut self, block: u64, content: Block, session: &mut Session) {
         match content {
             Block::Text { text } => session.text(0, &text),

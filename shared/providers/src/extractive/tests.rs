@@ -181,9 +181,6 @@ fn what_it_cannot_do_is_refused_by_name() {
         (json!({"function_call": {"name": "f"}}), "function_call"),
         (json!({"logprobs": true}), "logprobs"),
         (json!({"top_logprobs": 3}), "top_logprobs"),
-        (json!({"modalities": ["text", "audio"]}), "modalities"),
-        (json!({"audio": {"voice": "x", "format": "wav"}}), "audio"),
-        (json!({"web_search_options": {}}), "web_search_options"),
     ] {
         let error = check(&request(members.clone())).expect_err(&members.to_string());
         assert_eq!((error.field.as_str(), error.kind), (field, crate::InvalidRequestKind::Unsupported), "{members}");

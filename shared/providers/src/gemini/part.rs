@@ -4,7 +4,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::completion::CompletionMeta;
-use crate::usage::Usage;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -14,7 +13,7 @@ pub(super) struct Answer {
     #[serde(default)]
     pub(super) prompt_feedback: Option<PromptFeedback>,
     #[serde(default)]
-    pub(super) usage_metadata: Option<UsageMetadata>,
+    pub(super) usage_metadata: Option<Value>,
     #[serde(default)]
     pub(super) error: Option<Value>,
 }
@@ -90,36 +89,6 @@ impl FunctionCall {
             call["extra_content"] = json!({"google": {"thought_signature": signature}});
         }
         call
-    }
-}
-
-#[expect(clippy::struct_field_names, reason = "the names are the wire's")]
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct UsageMetadata {
-    #[serde(default)]
-    prompt_token_count: u64,
-    #[serde(default)]
-    candidates_token_count: u64,
-    #[serde(default)]
-    thoughts_token_count: u64,
-    #[serde(default)]
-    cached_content_token_count: u64,
-    #[serde(default)]
-    tool_use_prompt_token_count: u64,
-}
-
-impl From<UsageMetadata> for Usage {
-    /// Thinking is counted beside the candidates, cached tokens inside the prompt
-    /// (<https://ai.google.dev/api/generate-content#UsageMetadata>).
-    fn from(wire: UsageMetadata) -> Self {
-        Self {
-            prompt_tokens: wire.prompt_token_count.saturating_add(wire.tool_use_prompt_token_count),
-            completion_tokens: wire.candidates_token_count.saturating_add(wire.thoughts_token_count),
-            cached_tokens: wire.cached_content_token_count,
-            reasoning_tokens: wire.thoughts_token_count,
-            estimated: false,
-        }
     }
 }
 

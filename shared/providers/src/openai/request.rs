@@ -3,7 +3,7 @@
 use crate::dispatch::{Endpoint, UpstreamRequest};
 use crate::members::{Members, quoted};
 use crate::model::ModelRef;
-use crate::request::ChatRequest;
+use crate::request::{ChatRequest, allowed};
 
 pub(crate) fn encode(
     request: &ChatRequest,
@@ -18,6 +18,12 @@ pub(crate) fn encode(
         changes.push(("stream_options", Some(options.with(&[("include_usage", Some("true".to_owned()))]))));
     }
     changes.extend(limit(request, max_output_tokens));
+    changes.extend(allowed::dropped().map(|name| (name, None)));
+    if let Some(end_user) = &request.end_user {
+        // `safety_identifier` is its newer name, which few compatible servers know.
+        changes.retain(|(name, _)| *name != "user");
+        changes.push(("user", Some(quoted(end_user))));
+    }
     UpstreamRequest {
         url: endpoint.url("/chat/completions"),
         headers: vec![
@@ -28,15 +34,16 @@ pub(crate) fn encode(
     }
 }
 
-/// The limit under the name the client used: `max_tokens` is deprecated and refused by reasoning models, but the only one that many
-/// compatible servers know.
+/// The limit, once, under the name the client used: `max_tokens` is deprecated and refused by reasoning models, but the only
+/// one that many compatible servers know. Where both were sent it is the newer one, and the other is taken out.
 fn limit(request: &ChatRequest, allowed: Option<u64>) -> Vec<(&'static str, Option<String>)> {
-    let Some(allowed) = allowed else {
+    let Some(limit) = request.clamped_max_tokens(allowed) else {
         return Vec::new();
     };
-    let clamp = |requested: Option<u64>| requested.map(|requested| requested.min(allowed).to_string());
-    let fields =
-        [("max_completion_tokens", clamp(request.max_completion_tokens)), ("max_tokens", clamp(request.max_tokens))];
-    let requested: Vec<_> = fields.into_iter().filter(|(_, value)| value.is_some()).collect();
-    if requested.is_empty() { vec![("max_completion_tokens", Some(allowed.to_string()))] } else { requested }
+    let limit = Some(limit.to_string());
+    if request.max_tokens.is_some() && request.max_completion_tokens.is_none() {
+        vec![("max_tokens", limit)]
+    } else {
+        vec![("max_completion_tokens", limit), ("max_tokens", None)]
+    }
 }

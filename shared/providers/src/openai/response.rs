@@ -10,7 +10,7 @@ use crate::members::Members;
 use crate::model::Provider;
 use crate::request::ChatRequest;
 use crate::tokens::TextTally;
-use crate::usage::{OpenAiUsage, Usage};
+use crate::usage::{Report, Usage};
 
 /// What is looked at in an answer; the rest is passed on unread.
 #[derive(Deserialize)]
@@ -59,10 +59,22 @@ impl Said<'_> {
     }
 }
 
-/// The provider's count, if it is one.
-pub(super) fn read_usage(raw: Option<&RawValue>) -> Option<Usage> {
-    let wire: Option<OpenAiUsage> = serde_json::from_str(raw?.get()).ok()?;
-    wire.map(Usage::from)
+/// The provider's count, if it is one. Looking costs a tree, so it is looked at only where a count may stand.
+pub(super) fn read_usage(answer: &str) -> Option<Report> {
+    const NAMES: [&str; 2] = ["usage", "eval_count"];
+    if !NAMES.iter().any(|name| answer.contains(name)) {
+        return None;
+    }
+    Report::in_answer(&serde_json::from_str(answer).ok()?)
+}
+
+/// Whether a `usage` object says in OpenAI's words what is metered: then it is passed on as it came.
+pub(super) fn says(raw: &RawValue, usage: Usage) -> bool {
+    let Ok(wire) = serde_json::from_str::<Value>(raw.get()) else { return false };
+    let is = |name: &str, count: u64| wire.get(name).and_then(Value::as_u64) == Some(count);
+    is("prompt_tokens", usage.prompt_tokens)
+        && is("completion_tokens", usage.completion_tokens)
+        && wire.get("total_tokens").is_none_or(|total| total.as_u64() == Some(usage.total()))
 }
 
 pub(crate) fn decode(request: &ChatRequest, provider: Provider, body: &str) -> Result<Completion, ProviderError> {
@@ -71,19 +83,20 @@ pub(crate) fn decode(request: &ChatRequest, provider: Provider, body: &str) -> R
     if answer.choices.is_empty() {
         return Err(bad("a completion without choices"));
     }
-    let reported = read_usage(answer.usage);
     let prompt = request.prompt_tokens_estimate();
-    // Counting the text of a long answer costs more than reading it: only when the provider did not.
-    if let Some(usage) = reported.filter(|usage| usage.prompt_tokens > 0 && usage.completion_tokens > 0) {
-        return Ok(Completion { body: body.to_owned(), usage });
-    }
     let mut tally = TextTally::default();
-    answer.choices.iter().for_each(|choice| choice.message.tally(&mut tally));
-    let usage = match reported {
-        Some(usage) => usage.repaired(prompt, tally.tokens()),
-        None => Usage::estimated(prompt, tally.tokens()),
+    let usage = match read_usage(body).map(Report::usage) {
+        // Counting the text of a long answer costs more than reading it: only when the provider did not.
+        Some(usage) if usage.prompt_tokens > 0 && usage.completion_tokens > 0 => usage,
+        reported => {
+            answer.choices.iter().for_each(|choice| choice.message.tally(&mut tally));
+            reported.map_or_else(
+                || Usage::estimated(prompt, tally.tokens()),
+                |usage| usage.repaired(prompt, tally.tokens()),
+            )
+        }
     };
-    if reported == Some(usage) {
+    if answer.usage.is_some_and(|raw| says(raw, usage)) {
         return Ok(Completion { body: body.to_owned(), usage });
     }
     let members = Members::parse(body).ok_or_else(|| bad("a completion that is no object"))?;
@@ -107,7 +120,7 @@ pub(super) fn error_body(error: &Value) -> ErrorBody {
 }
 
 /// In a stream there is no status to go by, so the names must do.
-pub(super) fn error_in_stream(error: &Value) -> ErrorBody {
+pub(crate) fn error_in_stream(error: &Value) -> ErrorBody {
     let mut body = error_body(error);
     let names = [error.get("type").and_then(Value::as_str), body.code.as_deref()];
     let is_one_of = |known: &[&str]| names.iter().flatten().any(|name| known.contains(name));

@@ -8,7 +8,7 @@
 //! - Anthropic: <https://platform.claude.com/docs/en/about-claude/pricing>. Tollgate sets no cache breakpoints, so nothing is
 //!   written to the cache. Claude Haiku 5.5 costs five times as much for prompts of more than 100,000 tokens.
 //! - Gemini: <https://ai.google.dev/gemini-api/docs/pricing>, thinking priced as output. Gemini 3.8 Flash is at half its price
-//!   until 31 December 2026; from then on it is 1,500,000 / 150,000 / 7,500,000.
+//!   until 31 December 2026.
 
 use super::{Price, Rates};
 
@@ -17,8 +17,11 @@ const fn rates(input: u64, cached_input: u64, output: u64) -> Rates {
 }
 
 const fn price(model: &'static str, rates: Rates, long: Option<(u64, Rates)>, max_output_tokens: u64) -> Price {
-    Price { model, rates, long, max_output_tokens }
+    Price { model, rates, long, max_output_tokens, until: None, from: None }
 }
+
+/// The beginning of 1 January 2027 in UTC.
+const YEAR_2027: i64 = 1_798_761_600;
 
 pub(super) const OPENAI: [Price; 23] = [
     price(
@@ -108,8 +111,9 @@ pub(super) const ANTHROPIC: [Price; 14] = [
     price("claude-haiku-4-5", rates(1_000_000, 100_000, 5_000_000), None, 64_000),
 ];
 
-pub(super) const GEMINI: [Price; 7] = [
-    price("gemini-3.8-flash", rates(750_000, 75_000, 3_750_000), None, 65_536),
+pub(super) const GEMINI: [Price; 8] = [
+    Price { until: Some(YEAR_2027), ..price("gemini-3.8-flash", rates(750_000, 75_000, 3_750_000), None, 65_536) },
+    Price { from: Some(YEAR_2027), ..price("gemini-3.8-flash", rates(1_500_000, 150_000, 7_500_000), None, 65_536) },
     price("gemini-3.5-flash", rates(1_500_000, 150_000, 9_000_000), None, 65_536),
     price("gemini-3.5-flash-lite", rates(300_000, 30_000, 2_500_000), None, 65_536),
     price(

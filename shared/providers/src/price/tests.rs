@@ -1,5 +1,12 @@
 use super::*;
 
+/// 21 November 2026.
+const AT: i64 = 1_795_219_200;
+
+fn cost_microusd(model: &ModelRef, usage: &Usage) -> Option<u64> {
+    super::cost_microusd(model, usage, AT)
+}
+
 fn model(name: &str) -> ModelRef {
     ModelRef::parse(name).unwrap()
 }
@@ -83,4 +90,50 @@ fn every_listed_model_has_a_price_in_sane_proportions() {
             assert!(max_output_tokens(&model).is_some_and(|most| (4_096..=1_000_000).contains(&most)), "{model}");
         }
     }
+}
+
+#[test]
+fn a_promotion_ends_on_its_day() {
+    let flash = model("gemini/gemini-3.8-flash");
+    let new_year = 1_798_761_600;
+    let million = tokens(1_000_000, 0, 0);
+    assert_eq!(super::cost_microusd(&flash, &million, new_year - 1), Some(750_000));
+    assert_eq!(super::cost_microusd(&flash, &million, new_year), Some(1_500_000));
+}
+
+#[test]
+fn every_model_has_one_price_at_any_instant() {
+    for at in [AT, 1_798_761_600, 2_000_000_000] {
+        for provider in Provider::ALL {
+            for price in rows(provider) {
+                let in_force = rows(provider).iter().filter(|other| {
+                    other.model == price.model
+                        && other.from.is_none_or(|from| from <= at)
+                        && other.until.is_none_or(|until| at < until)
+                });
+                assert_eq!(in_force.count(), 1, "{} at {at}", price.model);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_tier_that_answered_is_what_is_paid() {
+    let gpt = model("openai/gpt-5");
+    let at = |tier| cost_microusd(&gpt, &Usage { tier, ..tokens(1_000_000, 0, 0) });
+    assert_eq!(at(Tier::Standard), Some(1_250_000));
+    assert_eq!(at(Tier::Priority), Some(2_500_000));
+    assert_eq!(at(Tier::Flex), Some(625_000));
+    assert_eq!(at(Tier::Other), None);
+    let claude = Usage { tier: Tier::Priority, ..tokens(1, 0, 1) };
+    assert_eq!(cost_microusd(&model("anthropic/claude-opus-5"), &claude), None);
+}
+
+#[test]
+fn a_part_without_a_price_makes_the_cost_unknown() {
+    let apart = Usage { costs_apart: true, ..tokens(1, 0, 1) };
+    assert_eq!(cost_microusd(&model("openai/gpt-5"), &apart), None);
+    let written = Usage { cache_written_tokens: 1_000_000, ..tokens(1_000_000, 0, 0) };
+    assert_eq!(cost_microusd(&model("anthropic/claude-opus-5"), &written), Some(6_250_000));
+    assert_eq!(cost_microusd(&model("openai/gpt-5"), &written), None);
 }

@@ -7,7 +7,11 @@ use crate::time::DAY_MS;
 
 /// A request without `max_tokens`, of a model that can answer `wanted`.
 fn open_ended(number: u64, prompt: u64, wanted: u64) -> Reserve {
-    Reserve { answer: Some(AnswerRoom { wanted, least: 256 }), request_id: format!("req_{number}"), ..chat(number, prompt) }
+    Reserve {
+        answer: Some(AnswerRoom { wanted, least: 256 }),
+        request_id: format!("req_{number}"),
+        ..chat(number, prompt)
+    }
 }
 
 fn admitted(decision: Decision) -> Option<Admitted> {
@@ -35,7 +39,8 @@ fn a_hundred_at_once_order_no_more_than_the_trial_has() {
 
 #[test]
 fn where_no_hard_limit_stands_the_typical_answer_is_held() {
-    let unlimited = Entitlement { limits: Limits { tokens: Limit::Unlimited, ..pro(1, START).limits }, ..pro(1, START) };
+    let unlimited =
+        Entitlement { limits: Limits { tokens: Limit::Unlimited, ..pro(1, START).limits }, ..pro(1, START) };
     let soft = Limit::Soft { included: 1_000, ceiling: None };
     let overage = Entitlement { limits: Limits { tokens: soft, ..pro(1, START).limits }, ..pro(1, START) };
     for plan in [unlimited, overage] {
@@ -71,9 +76,13 @@ fn a_hold_that_is_never_settled_can_be_found_by_its_request() {
 fn rows_and_checkpoints_of_before_are_read() {
     let id = reservation(1);
     let reserved = format!(r#"{{"kind":"reserved","data":{{"id":"{id}","amounts":{{"tokens":5}},"expires_at":0}}}}"#);
-    assert!(matches!(serde_json::from_str(&reserved).unwrap(), Event::Reserved { request_id, .. } if request_id.is_empty()));
+    assert!(
+        matches!(serde_json::from_str(&reserved).unwrap(), Event::Reserved { request_id, .. } if request_id.is_empty())
+    );
     let expired = format!(r#"{{"kind":"expired","data":{{"id":"{id}","amounts":{{"tokens":5}}}}}}"#);
-    assert!(matches!(serde_json::from_str(&expired).unwrap(), Event::Expired { request_id, .. } if request_id.is_empty()));
+    assert!(
+        matches!(serde_json::from_str(&expired).unwrap(), Event::Expired { request_id, .. } if request_id.is_empty())
+    );
     let hold = r#"{"amounts":{"tokens":5},"until":0,"period_start":0}"#;
     assert_eq!(serde_json::from_str::<Hold>(hold).unwrap().request_id, "");
     let asked = format!(r#"{{"id":"{id}","amounts":{{"tokens":5}},"ttl_ms":1}}"#);
@@ -93,10 +102,21 @@ fn what_cannot_be_true_locks_nobody_out_for_good() {
 #[derive(Debug, Clone)]
 enum Step {
     /// A prompt that is really `error` tokens longer than its estimate, and `max_tokens` if the client names one.
-    Ask { prompt: u64, error: u64, named: Option<u64>, wanted: u64, key: Option<u8> },
+    Ask {
+        prompt: u64,
+        error: u64,
+        named: Option<u64>,
+        wanted: u64,
+        key: Option<u8>,
+    },
     /// The model answers this share of what it may, in percent.
-    Answer { which: prop::sample::Index, percent: u64 },
-    Fail { which: prop::sample::Index },
+    Answer {
+        which: prop::sample::Index,
+        percent: u64,
+    },
+    Fail {
+        which: prop::sample::Index,
+    },
     Expire,
     Upgrade,
 }

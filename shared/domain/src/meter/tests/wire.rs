@@ -15,7 +15,14 @@ fn the_kind_of_a_row_is_the_tag_of_its_event() {
     let events = [
         Event::Configured(trial(1)),
         Event::Granted(grant(1, MeterName::Tokens, 1, at)),
-        Event::Reserved { id, amounts, expires_at: at, fingerprint: String::new(), request_id: String::new(), rates: Vec::new() },
+        Event::Reserved {
+            id,
+            amounts,
+            expires_at: at,
+            fingerprint: String::new(),
+            request_id: String::new(),
+            rates: Vec::new(),
+        },
         Event::Refused { refusal: Refusal::KeyReused, fingerprint: String::new() },
         Event::Settled(settle.clone()),
         Event::Released { id },
