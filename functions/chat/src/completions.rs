@@ -5,9 +5,9 @@ use sha2::{Digest, Sha256};
 use tollgate_api::FieldError;
 use tollgate_platform::{
     Code, Problem, Scope,
-    http::{RawBody, Reply},
+    http::{Reply, read_proven},
     identity::{Asker, Metered, Payer, needs::Chat},
-    meter::RESERVATION_TTL_MS,
+    meter::{MeterClient, RESERVATION_TTL_MS},
 };
 use tollgate_providers::{ChatRequest, InvalidRequest, InvalidRequestKind, ModelRef, Provider};
 
@@ -36,11 +36,10 @@ const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
         (status = 502, body = Problem), (status = 503, body = Problem), (status = 504, body = Problem, description = "`provider_timeout`"),
     ))]
 #[worker::send]
-pub async fn completions(
-    scope: Scope,
-    caller: Metered<Chat>,
-    RawBody(body): RawBody<MAX_BODY_BYTES>,
-) -> Result<Reply, Problem> {
+pub async fn completions(scope: Scope, caller: Metered<Chat>) -> Result<Reply, Problem> {
+    let caller = caller.into_asker();
+    let prove = async || MeterClient::of(&caller).prove(&scope, &caller).await;
+    let body = read_proven(&scope, MAX_BODY_BYTES, prove).await?;
     let request = ChatRequest::parse(&body).map_err(|error| invalid(&error))?;
     let model =
         ModelRef::parse(request.model()).map_err(|error| Problem::new(Code::ModelNotFound, error.to_string()))?;
@@ -56,7 +55,7 @@ pub async fn completions(
         tollgate_providers::encode_request(&request, &model, &provided.endpoint, None)
             .map_err(|error| invalid(&error))?;
     }
-    let (worker, caller) = (scope.clone(), caller.into_asker());
+    let worker = scope.clone();
     let request = request.on_behalf_of(end_user(&caller));
     // What is held must be settled, whatever the client does.
     scope.outlive(async move { answer(&worker, &caller, &request, &body, model, provided).await }).await?

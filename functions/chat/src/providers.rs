@@ -46,7 +46,7 @@ impl Limits {
     /// How long a hold must stand so that it does not expire while its work may still go on: head and body of a whole
     /// answer, and a minute to settle. Streams may last longer; a settle that comes late corrects what expired.
     pub fn hold_ms(&self) -> i64 {
-        let work = self.whole.max(self.first_byte) * 2 + Duration::from_secs(60);
+        let work = self.whole.max(self.first_byte) * 2 + Duration::from_mins(1);
         i64::try_from(work.as_millis()).unwrap_or(RESERVATION_TTL_MS).max(RESERVATION_TTL_MS)
     }
 }

@@ -37,7 +37,7 @@ const AFTER_THE_FINISH: Duration = Duration::from_secs(3);
 
 /// How long a provider's stream is read on for its usage when nobody listens any more, and how much of it. What a model
 /// thinks before it answers is told there and nowhere else.
-const READ_ON: Duration = Duration::from_secs(120);
+const READ_ON: Duration = Duration::from_mins(2);
 const READ_ON_BYTES: usize = 8 * 1024 * 1024;
 
 /// What a stream's client is sent.
@@ -229,7 +229,7 @@ async fn read_on(pieces: &Pieces, decoder: &mut StreamDecoder, silence: Duration
     let until = Delay::from(READ_ON);
     futures::pin_mut!(until);
     let mut left = READ_ON_BYTES;
-    while !decoder.is_done() && !(decoder.is_complete() && decoder.has_usage()) {
+    while !(decoder.is_done() || decoder.is_complete() && decoder.has_usage()) {
         let read = Box::pin(select(Box::pin(pieces.next()), Delay::from(silence)));
         match select(read, until.as_mut()).await {
             Either::Left((Either::Left((Ok(Some(bytes)), _)), _)) if bytes.len() <= left => {
@@ -260,7 +260,7 @@ async fn next(pieces: &Pieces, pump: &mut Pump, is_complete: bool, limits: &Limi
     let patience = if is_complete { AFTER_THE_FINISH } else { limits.silence };
     let mut waited = Duration::ZERO;
     loop {
-        let pause = HEARTBEAT.min(patience - waited);
+        let pause = HEARTBEAT.min(patience.saturating_sub(waited));
         // A read that is given up loses nothing: the next one has its piece.
         let read = Box::pin(pieces.next());
         match select(read, Delay::from(pause)).await {

@@ -32,6 +32,9 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
+/// A kind of input: what it is called, what is done with it, and the body of a size.
+type Input<'a> = (&'a str, &'a dyn Fn(String), Box<dyn Fn(usize) -> String>);
+
 /// Allocations and their bytes.
 fn cost(work: impl FnOnce()) -> (u64, u64) {
     let before = (ALLOCATIONS.load(Ordering::Relaxed), BYTES.load(Ordering::Relaxed));
@@ -45,11 +48,11 @@ fn ask(system: &str, question: &str) -> String {
 }
 
 fn words(from: usize, count: usize) -> String {
-    (from..from + count).map(|n| format!("w{n} ")).collect()
+    (from..from + count).map(|n| format!("w{n}")).collect::<Vec<_>>().join(" ")
 }
 
 fn sentences(count: usize) -> String {
-    (0..count).map(|n| format!("w{n} is here. ")).collect()
+    (0..count).map(|n| format!("w{n} is here.")).collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -61,8 +64,7 @@ fn twice_as_much_is_at_most_a_little_more_than_twice_the_work() {
     };
     let read = |body: String| drop(ChatRequest::parse(body.as_bytes()));
     let member = |n: usize| format!("\"k{n}\":{n}");
-    type Body = Box<dyn Fn(usize) -> String>;
-    let inputs: Vec<(&str, &dyn Fn(String), Body)> = vec![
+    let inputs: Vec<Input> = vec![
         ("many words and many sentences", &answer, Box::new(|n| ask(&sentences(n), &format!("{}?", words(0, n))))),
         ("one long word", &answer, Box::new(|n| ask(&"x".repeat(10 * n), &"x".repeat(10 * n)))),
         ("many lines", &answer, Box::new(|n| ask(&"a\n".repeat(n), &"b\n".repeat(n)))),

@@ -213,7 +213,7 @@ struct Dice(u64);
 impl Dice {
     fn roll(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % sides
+        usize::try_from(self.0 >> 33).unwrap_or(0) % sides
     }
 }
 
@@ -271,7 +271,9 @@ fn malformed_streams_are_charged_for_what_they_delivered_and_end_once() {
         for _ in 0..length {
             if dice.roll(2) == 0 {
                 // A sound event more often than chance would have it.
-                stream += &format!("data: {}\n\n", SCRAPS[10 + dice.roll(SCRAPS.len() - 10)]);
+                stream.push_str("data: ");
+                stream.push_str(SCRAPS[10 + dice.roll(SCRAPS.len() - 10)]);
+                stream.push_str("\n\n");
             } else {
                 stream += SCRAPS[dice.roll(SCRAPS.len())];
             }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Amounts, Bucket, Entitlement, Event, Grants, Keys, LATE_SETTLE_WINDOW_MS, Lease, Limit, MeterName, Standing, Terms,
+    Amounts, Bucket, Credential, Entitlement, Event, Grants, Keys, LATE_SETTLE_WINDOW_MS, Lease, Limit, MeterName,
+    Refusal, Standing, Terms,
 };
 use crate::{
     id::{ReservationId, SessionId},
@@ -75,6 +76,14 @@ impl State {
             Terms::Trial(trial) => Some(trial.ends_at),
             Terms::Monthly { .. } | Terms::Ended { .. } => None,
         }
+    }
+
+    /// Whether a key is good for what it asks, before anything is reserved with it.
+    ///
+    /// # Errors
+    /// [`Refusal`], as a reserve with it would get.
+    pub fn prove(&self, credential: &Credential, clock: Timestamp) -> Result<(), Refusal> {
+        self.keys.verify(credential, self.now(clock)).map(drop)
     }
 
     /// Whether this reservation is held.

@@ -18,7 +18,7 @@ mod respond;
 mod scope;
 mod serve;
 
-pub use body::{Json, RawBody, read_bounded};
+pub use body::{Json, UNPROVEN_BYTES, read_bounded, read_proven};
 pub use cookie::cookie;
 pub use csv::csv_text;
 pub use export::{Export, Format, export};

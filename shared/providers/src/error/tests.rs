@@ -70,6 +70,8 @@ fn only_rejections_speak_in_the_provider_s_words() {
 
 #[test]
 fn the_operator_s_account_is_never_told_to_the_customer() {
+    use Provider::{Anthropic, Gemini, OpenAi};
+
     let told = |provider, status, code: &str, message: &str| {
         let body = ErrorBody { code: Some(code.to_owned()), message: Some(message.to_owned()), ..ErrorBody::default() };
         let error = ProviderError::from_status(
@@ -90,7 +92,6 @@ fn the_operator_s_account_is_never_told_to_the_customer() {
             }
         }
     };
-    use Provider::{Anthropic, Gemini, OpenAi};
     told(
         OpenAi,
         429,

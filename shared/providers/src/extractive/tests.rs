@@ -211,10 +211,10 @@ fn of_a_long_conversation_the_end_is_looked_at_and_it_says_so() {
 #[test]
 fn words_and_sentences_are_gone_through_once() {
     let steps = |n: usize| {
-        let sentences: String = (0..n).map(|k| format!("w{k} is here. ")).collect();
-        let words: String = (0..n).map(|k| format!("w{k} ")).collect();
+        let sentences = (0..n).map(|k| format!("w{k} is here.")).collect::<Vec<_>>().join(" ");
+        let words = (0..n).map(|k| format!("w{k}")).collect::<Vec<_>>().join(" ");
         let request = request(json!({"messages": [
-            {"role": "system", "content": sentences}, {"role": "user", "content": format!("{words}?")}]}));
+            {"role": "system", "content": sentences}, {"role": "user", "content": format!("{words} ?")}]}));
         crate::operations::of(|| drop(answer(&request, &meta())))
     };
     let measured: Vec<_> = [250, 500, 1_000, 2_000].into_iter().map(steps).collect();

@@ -205,5 +205,5 @@ impl Report {
 /// `1200.0` is 1,200; `1200.5`, `-3.0` and infinities are no counts.
 fn whole(number: f64) -> Option<u64> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and within the bounds")]
-    (number.fract() == 0.0 && (0.0..=1e9).contains(&number)).then(|| number as u64)
+    (number.fract() == 0.0 && (0.0..=1e9).contains(&number)).then_some(number as u64)
 }
