@@ -190,3 +190,36 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_table_of_rooms_is_what_the_documents_say() {
+    let rooms = |left: u64, count: u64| -> Vec<u64> {
+        let limits = Limits { requests: Limit::Unlimited, tokens: Limit::Hard(left), emails: Limit::NotIncluded };
+        let mut meter = Meter::on(Entitlement { limits, ..pro(1, START) });
+        let ask = |number| Command::Reserve(open_ended(number, 10, 128_000));
+        (0..count).filter_map(|number| admitted(meter.run(&ask(number), START))).map(|admitted| admitted.amounts.tokens - 10).collect()
+    };
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/METERING.md")).unwrap();
+    let thousands = |number: u64| {
+        let digits = number.to_string();
+        let mut out = String::new();
+        for (at, digit) in digits.chars().enumerate() {
+            if at > 0 && (digits.len() - at) % 3 == 0 {
+                out.push(',');
+            }
+            out.push(digit);
+        }
+        out
+    };
+    for (left, plan) in [(50_000, "trial"), (1_000_000, "pro"), (2_500_000, "plus")] {
+        let (alone, tenth) = (rooms(left, 1)[0], rooms(left, 10)[9]);
+        let admitted = rooms(left, 100).len();
+        let row = format!(
+            "| {} ({plan}) | {} | {} | {admitted} are admitted |",
+            thousands(left),
+            thousands(alone),
+            thousands(tenth)
+        );
+        assert!(page.contains(&row), "docs/METERING.md lacks: {row}");
+    }
+}
