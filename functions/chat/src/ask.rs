@@ -1,7 +1,9 @@
 //! The call of the provider.
 
+use std::time::Duration;
+
 use tollgate_platform::{
-    Problem, Scope,
+    Problem, Scope, clock,
     outgoing::{self, Answer, Outgoing, Unreachable},
 };
 use tollgate_providers::{ChatRequest, CompletionMeta, ModelRef, encode_request};
@@ -18,9 +20,22 @@ pub struct Question<'a> {
     pub request: &'a ChatRequest,
     pub model: &'a ModelRef,
     pub provided: &'a Provided,
+    /// When it was begun, by the clock on the wall, in milliseconds.
+    pub began: i64,
 }
 
-impl Question<'_> {
+impl<'a> Question<'a> {
+    /// A question that is begun now.
+    pub fn new(
+        scope: &'a Scope,
+        hold: &'a Hold,
+        request: &'a ChatRequest,
+        model: &'a ModelRef,
+        provided: &'a Provided,
+    ) -> Self {
+        Self { scope, hold, request, model, provided, began: clock::wall().as_millis() }
+    }
+
     /// Asks, with an answer no longer than what is held for it; any status is an answer.
     pub async fn ask(&self) -> Result<Answer, Problem> {
         let cap = self.hold.output_cap(self.request.requested_max_tokens(), self.model);
@@ -36,7 +51,10 @@ impl Question<'_> {
 
     /// The whole of an answer.
     pub async fn read(&self, answer: &Answer) -> Result<Vec<u8>, Problem> {
-        answer.bytes(MAX_ANSWER_BYTES, self.provided.limits.whole).await.map_err(|error| self.unreachable(&error))
+        // Head and body share the time of the whole, so that the hold outlasts them.
+        let gone = Duration::from_millis((clock::wall().as_millis() - self.began).max(0).unsigned_abs());
+        let left = self.provided.limits.whole.saturating_sub(gone).max(Duration::from_secs(1));
+        answer.bytes(MAX_ANSWER_BYTES, left).await.map_err(|error| self.unreachable(&error))
     }
 
     /// The provider could not be reached, or broke off, or took too long.

@@ -78,7 +78,7 @@ async fn answer(
             streamed::answer(scope, hold, request, model, provided).await
         }
         (Admission::Go(hold), Some(provided)) => {
-            once::answer(&Question { scope, hold: &hold, request, model: &model, provided: &provided }).await
+            once::answer(&Question::new(scope, &hold, request, &model, &provided)).await
         }
     }
 }

@@ -21,7 +21,7 @@ const fn settings_of(provider: Provider) -> Option<(&'static str, &'static str, 
 pub struct Limits {
     /// For the head of a stream.
     pub first_byte: Duration,
-    /// For a whole answer: its head, and again for its body.
+    /// For a whole answer, from its head to the end of its body.
     pub whole: Duration,
     /// Between two pieces of a stream.
     pub silence: Duration,
@@ -43,10 +43,10 @@ impl Limits {
         }
     }
 
-    /// How long a hold must stand so that it does not expire while its work may still go on: head and body of a whole
-    /// answer, and a minute to settle. Streams may last longer; a settle that comes late corrects what expired.
+    /// How long a hold must stand so that it does not expire while its work may still go on: a whole answer, and some time
+    /// to settle. Streams may last longer; a settle that comes late corrects what expired.
     pub fn hold_ms(&self) -> i64 {
-        let work = self.whole.max(self.first_byte) * 2 + Duration::from_mins(1);
+        let work = self.whole.max(self.first_byte) + Duration::from_secs(30);
         i64::try_from(work.as_millis()).unwrap_or(RESERVATION_TTL_MS).max(RESERVATION_TTL_MS)
     }
 }

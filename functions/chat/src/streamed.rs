@@ -70,7 +70,7 @@ pub async fn answer(
     model: ModelRef,
     provided: Provided,
 ) -> Result<Reply, Problem> {
-    let question = Question { scope, hold: &hold, request, model: &model, provided: &provided };
+    let question = Question::new(scope, &hold, request, &model, &provided);
     let (mut begun, readable) = match hold.carry_out(scope, begin(&question)).await {
         Ok(Beginning::Stream(begun, readable)) => (begun, readable),
         Ok(Beginning::Whole(text, usage)) => {

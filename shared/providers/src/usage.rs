@@ -71,9 +71,9 @@ impl Usage {
             self.prompt_tokens = prompt_estimate.max(1);
             self.estimated = true;
         }
-        // A token is a word, seldom a run of blanks: sixteen times fewer than the text makes likely is what was said of the
-        // first word, and never corrected.
-        if self.completion_tokens.saturating_mul(16) < delivered_estimate {
+        // Anthropic begins with a 1 that stands for the answer to come: where nothing corrects it, it is as good as nothing.
+        let is_only_begun = self.completion_tokens == 1 && delivered_estimate > 16;
+        if (self.completion_tokens == 0 && delivered_estimate > 0) || is_only_begun {
             self.completion_tokens = delivered_estimate;
             self.estimated = true;
         }

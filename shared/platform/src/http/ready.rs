@@ -2,9 +2,9 @@
 
 use worker::Env;
 
-use crate::store::schema;
+use crate::store::directory_schema;
 
 /// What is not ready; `None` when all is well.
 pub(super) async fn failing_store(env: &Env) -> Option<String> {
-    schema::unready_database(env).await
+    directory_schema::unready_database(env).await
 }

@@ -82,6 +82,17 @@ pub(super) fn binding(shard: Shard) -> String {
     format!("DB_{}", shard.number())
 }
 
+/// A text that a shard's database holds, for readiness, which has no request to log for.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn text_of(env: &Env, shard: Shard, sql: &str, value: &str) -> Result<Option<String>, String> {
+    let told = |error: worker::Error| error.to_string();
+    let d1 = env.d1(&binding(shard)).map_err(told)?;
+    let statement = d1.prepare(sql).bind(&[JsValue::from_str(value)]).map_err(told)?;
+    statement.first::<String>(Some("name")).await.map_err(told)
+}
+
 /// One database with the request that uses it.
 pub(super) struct Database<'a> {
     scope: &'a Scope,

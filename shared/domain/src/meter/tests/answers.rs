@@ -197,7 +197,10 @@ fn the_table_of_rooms_is_what_the_documents_say() {
         let limits = Limits { requests: Limit::Unlimited, tokens: Limit::Hard(left), emails: Limit::NotIncluded };
         let mut meter = Meter::on(Entitlement { limits, ..pro(1, START) });
         let ask = |number| Command::Reserve(open_ended(number, 10, 128_000));
-        (0..count).filter_map(|number| admitted(meter.run(&ask(number), START))).map(|admitted| admitted.amounts.tokens - 10).collect()
+        (0..count)
+            .filter_map(|number| admitted(meter.run(&ask(number), START)))
+            .map(|admitted| admitted.amounts.tokens - 10)
+            .collect()
     };
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/METERING.md")).unwrap();
     let thousands = |number: u64| {

@@ -5,10 +5,9 @@
 //! were applied, each in one transaction with the file itself. So the newest file's name says that all are there.
 
 use tollgate_domain::id::Shard;
-use wasm_bindgen::JsValue;
 use worker::Env;
 
-use super::database::{binding, bound_shards};
+use super::database::{binding, bound_shards, text_of};
 
 /// The newest file of `d1-migrations`: a test compares it with the folder.
 pub const NEWEST_MIGRATION: &str = "0021_overage.sql";
@@ -29,17 +28,11 @@ pub async fn unready_database(env: &Env) -> Option<String> {
 
 async fn unready(env: &Env, shard: Shard) -> Option<String> {
     let waits = || Some(format!("waits for the migration {NEWEST_MIGRATION}"));
-    let Ok(d1) = env.d1(&binding(shard)) else {
-        return Some("is not bound".to_owned());
-    };
-    let Ok(statement) = d1.prepare(APPLIED).bind(&[JsValue::from_str(NEWEST_MIGRATION)]) else {
-        return Some("does not answer".to_owned());
-    };
-    match statement.first::<String>(Some("name")).await {
+    match text_of(env, shard, APPLIED, NEWEST_MIGRATION).await {
         Ok(Some(_)) => None,
         Ok(None) => waits(),
         // Where nothing was ever migrated the table itself is missing.
-        Err(error) if error.to_string().contains("no such table") => waits(),
+        Err(error) if error.contains("no such table") => waits(),
         Err(error) => {
             crate::log::error("d1", &format!("{}: {error}", binding(shard)), None);
             Some("does not answer".to_owned())
