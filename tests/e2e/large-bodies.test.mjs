@@ -56,8 +56,12 @@ const memory = () => Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc
 for (const [name, bytes] of [['870 kB', 870_000], ['ten times that, cut at what is taken', 8_000_000]]) {
   test(`${name} of distinct members under a made-up key: 401, and none of it is read`, async (t) => {
     const before = memory();
-    const { result, slowest, count } = await meanwhile(() => Promise.all(Array.from({ length: 8 }, () => send(madeUpKey(), members(bytes)))));
-    for (const answer of result) assertProblem(answer, 401, 'unauthorized');
+    const { result, slowest, count } = await meanwhile(() => Promise.all(Array.from({ length: 8 }, () => send(madeUpKey(), members(bytes)).catch((error) => error))));
+    for (const answer of result) {
+      // The rest is not taken: the runtime closes the line behind the answer, and who is still sending may see that first.
+      if (answer instanceof Error) assert.match(String(answer.cause ?? answer), /ECONNRESET|EPIPE|other side closed|terminated/);
+      else assertProblem(answer, 401, 'unauthorized');
+    }
     t.diagnostic(`8 bodies of ${bytes} bytes; ${count} answers to others meanwhile, the slowest after ${slowest} ms; memory ${before} MB, then ${memory()} MB`);
   });
   test(`${name} of distinct members of a user: 422, what is too many is said`, async (t) => {
