@@ -58,6 +58,8 @@ export async function startPlatform({ port, host = '127.0.0.1', stateDir, settin
   };
 
   let { configs, options } = readOptions();
+  // Before anything listens: whoever asks early is not answered from tables that are not there.
+  const migrated = await migrateAlone(configs, stateDir);
   const restartListeners = [];
   let stopping = false;
   let reloading = false;
@@ -112,15 +114,6 @@ export async function startPlatform({ port, host = '127.0.0.1', stateDir, settin
     for (const listener of restartListeners) listener({ pid: workerd.pid, ms });
   }
 
-  async function applyMigrations() {
-    const applied = [];
-    for (const { name, binding, worker, migrationsDir } of databases(configs)) {
-      const database = await miniflare.getD1Database(binding, worker);
-      for (const file of await migrate(database, migrationsDir)) applied.push(`${name}: ${file}`);
-    }
-    return applied;
-  }
-
   const stop = async () => {
     if (stopping) return;
     stopping = true;
@@ -134,14 +127,6 @@ export async function startPlatform({ port, host = '127.0.0.1', stateDir, settin
     process.exit(0);
   });
 
-  let migrated;
-  try {
-    migrated = await applyMigrations();
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     port,
@@ -151,6 +136,8 @@ export async function startPlatform({ port, host = '127.0.0.1', stateDir, settin
     },
     async reload() {
       const next = readOptions();
+      // First the tables, then the code that needs them: a migration leaves what the running code uses as it is.
+      await migrateAll(databases(configs), ({ binding, worker }) => miniflare.getD1Database(binding, worker));
       reloading = true;
       try {
         await miniflare.setOptions(next.options);
@@ -162,7 +149,6 @@ export async function startPlatform({ port, host = '127.0.0.1', stateDir, settin
       } finally {
         reloading = false;
       }
-      await applyMigrations();
     },
     onRestart(listener) {
       restartListeners.push(listener);
@@ -175,6 +161,39 @@ export async function startPlatform({ port, host = '127.0.0.1', stateDir, settin
 export function printEntry({ source, level, message }) {
   const stream = level === 'error' || level === 'warn' ? process.stderr : process.stdout;
   stream.write(source === 'platform' ? `[platform] ${message}\n` : `${message}\n`);
+}
+
+/** Migrates with a runtime of its own, which serves nobody, and ends it. */
+async function migrateAlone(configs, stateDir) {
+  const found = databases(configs);
+  if (found.length === 0) return [];
+  const miniflare = new Miniflare({
+    name: 'migrations',
+    modules: true,
+    script: 'export default { fetch() { return new Response(null, { status: 404 }); } };',
+    compatibilityDate: configs[0].toml.compatibility_date,
+    d1Databases: Object.fromEntries(found.map(({ binding, name }) => [binding, name])),
+    host: '127.0.0.1',
+    port: 0,
+    defaultPersistRoot: stateDir,
+    cf: false,
+    telemetry: { enabled: false },
+    log: new QuietLog(() => {}),
+  });
+  try {
+    return await migrateAll(found, ({ binding }) => miniflare.getD1Database(binding));
+  } finally {
+    await miniflare.dispose();
+  }
+}
+
+/** Brings databases up to date, each reached with `open`. @returns {Promise<string[]>} what was applied */
+async function migrateAll(found, open) {
+  const applied = [];
+  for (const database of found) {
+    for (const file of await migrate(await open(database), database.migrationsDir)) applied.push(`${database.name}: ${file}`);
+  }
+  return applied;
 }
 
 function miniflareOptions(configs, { port, host, stateDir, settings, environment, log, say }) {

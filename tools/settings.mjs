@@ -52,10 +52,16 @@ const TABLE = {
   ANTHROPIC_BASE_URL: { to: ['chat'], kind: 'url' },
   GEMINI_API_KEY: { to: ['chat'] },
   GEMINI_BASE_URL: { to: ['chat'], kind: 'url' },
+  ...Object.fromEntries(
+    ['OPENAI', 'ANTHROPIC', 'GEMINI'].flatMap((name) => ['FIRST_BYTE_', '', 'SILENCE_'].map((what) => [`${name}_TIMEOUT_${what}SECONDS`, { to: ['chat'], kind: 'integer' }])),
+  ),
 };
 
 /** The names of all settings that functions can see. */
 export const SETTING_NAMES = Object.keys(TABLE);
+
+/** The functions that get each setting. @type {Record<string, string[] | string>} */
+export const SETTING_TARGETS = Object.fromEntries(Object.entries(TABLE).map(([name, { to }]) => [name, to]));
 
 /** The model providers, as their settings begin. */
 export const PROVIDERS = ['OPENAI', 'ANTHROPIC', 'GEMINI'];

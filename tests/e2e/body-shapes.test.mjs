@@ -167,11 +167,14 @@ for (const model of ['openai/gpt-x', 'anthropic/claude-x', 'gemini/gemini-x', 't
   test(`POST /v1/chat/completions, ${model}: whatever is of another type, anywhere, is told in plain words or taken`, async () => {
     const route = 'POST /v1/chat/completions';
     const refused = new Set();
-    for (const place of places(ROUTES[route]())) {
+    // What extractive refuses by name whatever it says is not looked at there.
+    const cannot = model === 'tollgate/extractive' ? ['tools', 'tool_choice', 'response_format', 'logprobs', 'top_logprobs'] : [];
+    const sound = () => Object.fromEntries(Object.entries(ROUTES[route]()).filter(([name]) => !cannot.includes(name)));
+    for (const place of places(sound())) {
       // A few requests are taken (the value is one of those that may stand there): each place has a user of its own, so that no plan runs out.
       const { access_token: token } = await register(platform);
       for (const value of WRONG) {
-        const body = { ...ROUTES[route](), model };
+        const body = { ...sound(), model };
         put(body, place, value);
         const what = `${nameOf(place)} = ${JSON.stringify(value)}`;
         const answer = await post(platform, '/v1/chat/completions', body, { token });
@@ -189,7 +192,7 @@ for (const model of ['openai/gpt-x', 'anthropic/claude-x', 'gemini/gemini-x', 't
         assert.ok(related, `${what} is said to be wrong at ${field}: ${problem.detail}`);
       }
     }
-    for (const name of ['model', 'messages', 'messages[0].role', 'messages[1].tool_calls[0].function.name', 'tools[0].function.parameters', 'n', 'stop', 'stream', 'temperature']) {
+    for (const name of ['model', 'messages', 'messages[0].role', 'messages[1].tool_calls[0].function.name', 'tools[0].function.parameters', 'n', 'stop', 'stream', 'temperature'].filter((name) => !cannot.includes(name.split('[')[0]))) {
       assert.ok(refused.has(name), `${name} has been refused at least once: ${[...refused].join()}`);
     }
   });

@@ -285,12 +285,24 @@ test('what reaches the provider', async (t) => {
   upstream.answers('gemini-x', ({ json }) => json(200, { candidates: [{ content: { parts: [{ text: 'Yes.' }], role: 'model' }, finishReason: 'STOP' }], usageMetadata: { promptTokenCount: 5, candidatesTokenCount: 2, totalTokenCount: 7 } }));
 
   await t.test('OpenAI: our key, the model without its prefix, other members as they came', async () => {
-    const { answer, seen } = await ask('openai/gpt-x', { temperature: 0.5, seed: 7, metadata: { a: 'b' }, a_field_of_tomorrow: [1] });
+    const { answer, seen } = await ask('openai/gpt-x', { temperature: 0.5, seed: 7, logit_bias: { 5: 1 }, user: 'ada@example.com' });
     assert.equal(answer.status, 200, answer.text);
     assert.equal(seen.path, '/v1/chat/completions');
     assert.equal(seen.headers.authorization, `Bearer ${upstream.env.OPENAI_API_KEY}`);
     assert.equal(seen.body.model, 'gpt-x');
-    assert.deepEqual([seen.body.temperature, seen.body.seed, seen.body.metadata, seen.body.a_field_of_tomorrow], [0.5, 7, { a: 'b' }, [1]]);
+    assert.deepEqual([seen.body.temperature, seen.body.seed, seen.body.logit_bias], [0.5, 7, { 5: 1 }]);
+    assert.match(seen.body.user, /^tg_[\w-]{32}$/, 'who asks is told under a pseudonym, never in the client\'s words');
+    const again = await ask('openai/gpt-x');
+    assert.equal(again.seen.body.user, seen.body.user, 'the same person, the same pseudonym');
+  });
+  await t.test('what costs apart, acts on the operator\'s account or is not known never reaches a provider', async () => {
+    for (const members of [{ metadata: { a: 'b' } }, { store: true }, { service_tier: 'priority' }, { web_search_options: {} }, { a_field_of_tomorrow: [1] }]) {
+      const before = upstream.seen('gpt-x').length;
+      const { answer } = await ask('openai/gpt-x', members);
+      assert.equal(answer.status, 422, answer.text);
+      assert.equal(answer.data.errors[0].field, Object.keys(members)[0]);
+      assert.equal(upstream.seen('gpt-x').length, before);
+    }
   });
   await t.test('a model whose own name has slashes keeps them', async () => {
     const { seen } = await ask('openai/meta-llama/Llama-4:free');

@@ -1,4 +1,4 @@
-// Changing the signing key, step by step as README.md has it: nobody who is signed in notices, and an old key that was taken out opens
+// Changing the signing key, step by step as docs/OPERATIONS.md has it: nobody who is signed in notices, and an old key that was taken out opens
 // nothing any more. The steps build on each other, so they are the parts of one test.
 import assert from 'node:assert/strict';
 import { createPrivateKey, sign } from 'node:crypto';

@@ -111,7 +111,6 @@ const ATTACKS = {
   'two good headers': () => [...bearer(user.access_token), ...bearer(victim.access_token)],
   'the same good header twice': () => [...bearer(user.access_token), ...bearer(user.access_token)],
   'two tokens in one header': () => [['Authorization', `Bearer ${user.access_token}, Bearer ${victim.access_token}`]],
-  'two blanks': () => [['Authorization', `Bearer  ${user.access_token}`]],
   'something behind the token': () => [['Authorization', `Bearer ${user.access_token} x`]],
   'unicode': () => [['Authorization', Buffer.from(`Bearer ${user.access_token}é🚧`)]],
   'a token of unicode': () => [['Authorization', Buffer.from('Bearer тест.тест.тест')]],

@@ -149,7 +149,7 @@ test('a trial ends at the instant though no job has run, and what is in flight i
   const user = await register(quiet);
   const { data: trial } = await get(quiet, '/user/trial-status', { token: user.access_token });
   const end = Date.parse(trial.trial_ends_at);
-  const offset = Math.floor((end - Date.now()) / 1000) - 6;
+  const offset = Math.floor((end - Date.now()) / 1000) - 12;
   await quiet.restart({ env: { CLOCK_OFFSET_SECONDS: String(offset) } });
   const { data: signedIn } = await post(quiet, '/auth/login', { email: user.email, password: user.password });
   const token = signedIn.access_token;

@@ -36,7 +36,11 @@ export async function startUpstream() {
   const handlers = new Map();
   const server = createServer(async (request, response) => {
     const pieces = [];
-    for await (const piece of request) pieces.push(piece);
+    try {
+      for await (const piece of request) pieces.push(piece);
+    } catch {
+      return; // whoever asked was killed while it was asking
+    }
     const text = Buffer.concat(pieces).toString();
     let body;
     try {

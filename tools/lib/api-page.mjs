@@ -4,6 +4,8 @@
 // the section is therefore a child of the page itself that RapiDoc shows in its slot `footer`. It is there without
 // JavaScript, too.
 
+import { KITS } from './kits.mjs';
+
 /**
  * @typedef {object} ExplainedProblem an entry of `x-problems` in docs/openapi.json (tests/openapi/src/problems.rs)
  * @property {string} code
@@ -43,7 +45,8 @@ export function apiPage(document) {
       primary-color="#1d4ed8"
     >
       <noscript>The operations need JavaScript. The document itself is at <a href="/openapi.json">/openapi.json</a>.</noscript>
-      <p slot="overview">What each error means and what to do about it: <a href="#problems">Problems</a>.</p>
+      <p slot="overview">What each error means and what to do about it: <a href="#problems">Problems</a>. What OpenAI's SDKs and other kits
+      have to be told, so that a retry costs nothing: <a href="#kits">Kits</a>.</p>
       <section slot="footer" id="problems" class="problems">
         <h2>Problems</h2>
         <p>Every error is an <code>application/problem+json</code> (RFC 9457). Switch on <code>code</code>, show
@@ -52,6 +55,13 @@ export function apiPage(document) {
 ${problems.map(({ code }) => `          <li><a href="#${escape(code)}">${escape(code)}</a></li>`).join('\n')}
         </ul>
 ${problems.map(entry).join('\n')}
+        <h2 id="kits">Kits</h2>
+        <p>There is <code>/v1/chat/completions</code>, and no <code>/v1/responses</code> or <code>/v1/embeddings</code>. With the same
+        <code>Idempotency-Key</code> a retry gets the first answer, and one is charged; <code>key</code> is new for each question.</p>
+        <table>
+          <tr><th>kit</th><th>mode</th><th>a retry that costs nothing</th></tr>
+${KITS.map(({ kit, mode, retry }) => `          <tr><td>${escape(kit)}</td><td>${prose(mode)}</td><td>${prose(retry)}</td></tr>`).join('\n')}
+        </table>
       </section>
     </rapi-doc>
     <script>${SCRIPT}</script>
@@ -90,6 +100,7 @@ const STYLE = `
       .problems code { font-family: monospace; font-size: 14px; }
       .problems article { border-left: 3px solid #ddd; margin: 16px 0; padding: 4px 0 4px 14px; }
       .problems article:target { border-color: #1d4ed8; background: #f2f6ff; }
+      .problems td { border-top: 1px solid #ddd; padding: 4px 12px 4px 0; vertical-align: top; }
       .problems .codes { columns: 16rem; padding-left: 18px; }
     `;
 

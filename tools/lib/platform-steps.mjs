@@ -11,9 +11,12 @@ import { say } from './report.mjs';
 import { capture } from './run.mjs';
 import { StepFailure } from './steps.mjs';
 
-/** Largest sizes in gzipped bytes. The gateway is in front of every request: it must start in no time. */
+/**
+ * Largest sizes in gzipped bytes. The gateway is in front of every request: it must start in no time. The others' limit is
+ * an alarm: the platform takes 64 MiB since 2026-09-04, and each 100 kB costs about 2 ms at a start.
+ */
 const GATEWAY_LIMIT = 150_000;
-const FUNCTION_LIMIT = 400_000;
+const FUNCTION_LIMIT = 1_000_000;
 
 /** Builds every function to WASM as it is deployed. */
 export function buildStep() {

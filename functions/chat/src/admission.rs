@@ -15,17 +15,28 @@ use tollgate_platform::{
     Code, Problem, Scope,
     http::Reply,
     identity::Asker,
-    meter::{Answer, End, MeterClient, RESERVATION_TTL_MS, WORKING_LEASE_MS, Worked},
+    meter::{Answer, End, MeterClient, WORKING_LEASE_MS, Worked},
     random,
 };
-use tollgate_providers::{ChatRequest, ModelRef, Usage, price};
+use tollgate_providers::{ChatRequest, ModelRef, Provider, Usage, price};
 use worker::Delay;
 
 /// How often the meter hears of work under an idempotency key: three times in what it waits.
 const SIGN_OF_LIFE: Duration = Duration::from_millis(WORKING_LEASE_MS.unsigned_abs() / 3);
 
-/// What a model answers at most when neither the client nor the price table says: a limit above it is not sent.
+/// What is held at most for the answer of a model that the price table does not know; under a hard limit it is sent, too.
 const UNKNOWN_MODEL_MAX_OUTPUT: u64 = 16_384;
+
+/// What `tollgate/extractive` answers at most: three quotes and what stands around them.
+const EXTRACTIVE_MAX_OUTPUT: u64 = 2_048;
+
+/// What a model can answer at most.
+fn longest_answer(model: &ModelRef) -> u64 {
+    match model.provider {
+        Provider::Tollgate => EXTRACTIVE_MAX_OUTPUT,
+        _ => price::max_output_tokens(model).unwrap_or(UNKNOWN_MODEL_MAX_OUTPUT),
+    }
+}
 
 /// What became of a request for admission.
 pub enum Admission {
@@ -60,15 +71,26 @@ pub struct Finished<'a> {
 }
 
 /// Reserves one request and the tokens it may take.
-pub async fn admit(scope: &Scope, caller: &Asker, request: &ChatRequest, body: &[u8]) -> Result<Admission, Problem> {
+pub async fn admit(
+    scope: &Scope,
+    caller: &Asker,
+    request: &ChatRequest,
+    model: &ModelRef,
+    body: &[u8],
+    ttl_ms: i64,
+) -> Result<Admission, Problem> {
     let key = scope.idempotency_key()?;
     let prompt_estimate = request.prompt_tokens_estimate();
     let fingerprint =
         if key.is_some() { Base64UrlUnpadded::encode_string(&Sha256::digest(body)) } else { String::new() };
+    let longest = longest_answer(model);
+    let (amounts, answer) = chat_estimate(prompt_estimate, request.requested_max_tokens(), request.choices(), longest);
     let reserve = Reserve {
         id: ReservationId::new(scope.now(), random::entropy()?),
-        amounts: chat_estimate(prompt_estimate, request.requested_max_tokens(), request.choices()),
-        ttl_ms: RESERVATION_TTL_MS,
+        amounts,
+        answer,
+        request_id: scope.request_id().to_string(),
+        ttl_ms,
         credential: caller.credential(),
         session: caller.session(),
         key: key.clone(),
@@ -117,13 +139,17 @@ impl Hold {
     /// The `max_tokens` to send to the provider for each choice, so that an answer cannot run far past a hard limit;
     /// `None` to send what the client sent.
     pub fn output_cap(&self, requested: Option<u64>, model: &ModelRef) -> Option<u64> {
-        let left = self.standing(MeterName::Tokens)?.admissible()?;
-        let held_for_answer = self.admitted.amounts.tokens.saturating_sub(self.prompt_estimate);
-        output_cap(
-            left.saturating_add(held_for_answer) / self.choices.max(1),
-            requested,
-            price::max_output_tokens(model),
-        )
+        let standing = self.standing(MeterName::Tokens)?;
+        let left = standing.admissible()?;
+        let held = self.admitted.amounts.tokens.saturating_sub(self.prompt_estimate);
+        // Above a soft limit what is left to the ceiling is no promise to anybody; under a hard one what is held is all.
+        let room = if standing.ceiling == standing.limit { held } else { left.saturating_add(held) };
+        output_cap(room / self.choices.max(1), requested, longest_answer(model), standing.ceiling == standing.limit)
+    }
+
+    /// All that is held, in tokens.
+    pub const fn held_tokens(&self) -> u64 {
+        self.admitted.amounts.tokens
     }
 
     fn standing(&self, meter: MeterName) -> Option<&Standing> {
@@ -217,12 +243,13 @@ impl Hold {
     }
 }
 
-fn output_cap(left: u64, requested: Option<u64>, model_max: Option<u64>) -> Option<u64> {
+fn output_cap(room: u64, requested: Option<u64>, longest: u64, is_hard: bool) -> Option<u64> {
     match requested {
         // Held in full, so it is never more than what is left.
         Some(_) => None,
-        // Above what the model can answer a limit says nothing, and some providers refuse it.
-        None => (left <= model_max.unwrap_or(UNKNOWN_MODEL_MAX_OUTPUT)).then_some(left.max(1)),
+        // What is held is never more than the model can answer, which some providers would refuse.
+        None if is_hard => Some(room.max(1)),
+        None => (room <= longest).then_some(room.max(1)),
     }
 }
 
@@ -232,12 +259,13 @@ mod tests {
 
     #[test]
     fn what_is_sent_as_max_tokens_never_exceeds_what_is_left() {
-        assert_eq!(output_cap(300, None, Some(4_096)), Some(300));
-        assert_eq!(output_cap(4_096, None, Some(4_096)), Some(4_096));
-        assert_eq!(output_cap(50_000, None, Some(4_096)), None);
-        assert_eq!(output_cap(50_000, None, None), None);
-        assert_eq!(output_cap(16_000, None, None), Some(16_000));
-        assert_eq!(output_cap(300, Some(100), Some(4_096)), None);
-        assert_eq!(output_cap(0, None, None), Some(1));
+        // Under a hard limit what is held is sent, whatever the model could answer.
+        assert_eq!(output_cap(300, None, 4_096, true), Some(300));
+        assert_eq!(output_cap(4_096, None, 4_096, true), Some(4_096));
+        assert_eq!(output_cap(0, None, 4_096, true), Some(1));
+        // Elsewhere a limit is sent near the ceiling alone.
+        assert_eq!(output_cap(300, None, 4_096, false), Some(300));
+        assert_eq!(output_cap(50_000, None, 4_096, false), None);
+        assert_eq!(output_cap(300, Some(100), 4_096, true), None);
     }
 }

@@ -1,12 +1,17 @@
 //! The call of the provider.
 
-use tollgate_platform::{
-    Problem, Scope,
-    outgoing::{self, Answer, Unreachable},
-};
-use tollgate_providers::{ChatRequest, CompletionMeta, Endpoint, ModelRef, encode_request};
+use std::time::Duration;
 
-use crate::{admission::Hold, completions::invalid, failure};
+use tollgate_platform::{
+    Problem, Scope, clock,
+    outgoing::{self, Answer, Outgoing, Unreachable},
+};
+use tollgate_providers::{ChatRequest, CompletionMeta, ModelRef, encode_request};
+
+use crate::{admission::Hold, completions::invalid, failure, providers::Provided};
+
+/// The largest whole answer that is read: more than any model writes, and what an isolate can hold.
+pub const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
 /// One question to one provider, held for.
 pub struct Question<'a> {
@@ -14,21 +19,45 @@ pub struct Question<'a> {
     pub hold: &'a Hold,
     pub request: &'a ChatRequest,
     pub model: &'a ModelRef,
-    pub endpoint: &'a Endpoint,
+    pub provided: &'a Provided,
+    /// When it was begun, by the clock on the wall, in milliseconds.
+    pub began: i64,
 }
 
-impl Question<'_> {
-    /// Asks, with an answer no longer than the plan has left; any status is an answer.
-    pub async fn ask(&self) -> Result<Answer, Problem> {
-        let cap = self.hold.output_cap(self.request.requested_max_tokens(), self.model);
-        let upstream = encode_request(self.request, self.model, self.endpoint, cap).map_err(|error| invalid(&error))?;
-        let headers = upstream.headers.iter().map(|(name, value)| (*name, value.as_str()));
-        outgoing::post(self.scope, &upstream.url, headers, &upstream.body)
-            .await
-            .map_err(|error| self.unreachable(&error))
+impl<'a> Question<'a> {
+    /// A question that is begun now.
+    pub fn new(
+        scope: &'a Scope,
+        hold: &'a Hold,
+        request: &'a ChatRequest,
+        model: &'a ModelRef,
+        provided: &'a Provided,
+    ) -> Self {
+        Self { scope, hold, request, model, provided, began: clock::wall().as_millis() }
     }
 
-    /// The provider could not be reached, or broke off.
+    /// Asks, with an answer no longer than what is held for it; any status is an answer.
+    pub async fn ask(&self) -> Result<Answer, Problem> {
+        let cap = self.hold.output_cap(self.request.requested_max_tokens(), self.model);
+        let endpoint = &self.provided.endpoint;
+        let upstream = encode_request(self.request, self.model, endpoint, cap).map_err(|error| invalid(&error))?;
+        let headers: Vec<_> = upstream.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let call = Outgoing { method: "POST", url: &upstream.url, headers: &headers, body: Some(&upstream.body) };
+        let limits = &self.provided.limits;
+        // A whole answer's head comes with the answer: most providers send nothing before it is written.
+        let patience = if self.request.stream() { limits.first_byte } else { limits.whole };
+        outgoing::send(self.scope, &call, patience).await.map_err(|error| self.unreachable(&error))
+    }
+
+    /// The whole of an answer.
+    pub async fn read(&self, answer: &Answer) -> Result<Vec<u8>, Problem> {
+        // Head and body share the time of the whole, so that the hold outlasts them.
+        let gone = Duration::from_millis((clock::wall().as_millis() - self.began).max(0).unsigned_abs());
+        let left = self.provided.limits.whole.saturating_sub(gone).max(Duration::from_secs(1));
+        answer.bytes(MAX_ANSWER_BYTES, left).await.map_err(|error| self.unreachable(&error))
+    }
+
+    /// The provider could not be reached, or broke off, or took too long.
     pub fn unreachable(&self, error: &Unreachable) -> Problem {
         failure::unreachable(self.scope, self.model.provider, error)
     }

@@ -12,6 +12,8 @@ use crate::{
 /// Answers from the conversation itself, whole or as a stream.
 pub fn answer(scope: &Scope, hold: &Hold, request: &ChatRequest, model: &ModelRef) -> Reply {
     let meta = meta(scope, hold, request);
+    let limited = request.clone().limited_to(hold.output_cap(request.requested_max_tokens(), model));
+    let request = &limited;
     let (content_type, body, usage) = if request.stream() {
         let (text, usage) = extractive::stream(request, &meta);
         ("text/event-stream", text, usage)

@@ -11,15 +11,17 @@ pub fn refused(scope: &Scope, error: &ProviderError) -> Problem {
         ProviderErrorKind::RateLimited | ProviderErrorKind::Overloaded => Code::ProviderUnavailable,
         ProviderErrorKind::Unauthorized | ProviderErrorKind::BadAnswer | ProviderErrorKind::Cut => Code::ProviderError,
     };
-    if code != Code::ProviderRejected {
-        log::warn(
-            "provider",
-            &format!("{} {:?} {:?} {:?}: {}", error.provider, error.kind, error.status, error.code, error.message),
-            Some(scope),
-        );
+    let said = format!("{} {:?} {:?} {:?}: {}", error.provider, error.kind, error.status, error.code, error.message);
+    match error.kind {
+        // The operator's key, credit or account: nobody else can mend it, so it is an error here.
+        ProviderErrorKind::Unauthorized => log::error("provider", &said, Some(scope)),
+        ProviderErrorKind::Rejected if code == Code::ProviderRejected => {}
+        _ => log::warn("provider", &said, Some(scope)),
     }
     Problem {
         provider: Some(error.provider.as_str()),
+        // A key or an account does not come right by asking again.
+        should_retry: (error.kind == ProviderErrorKind::Unauthorized).then_some(false),
         retry_after_seconds: error.retry_after_seconds.map(u64::from),
         ..Problem::new(code, error.client_message())
     }
@@ -27,6 +29,16 @@ pub fn refused(scope: &Scope, error: &ProviderError) -> Problem {
 
 /// The provider could not be reached, or broke off.
 pub fn unreachable(scope: &Scope, provider: Provider, error: &Unreachable) -> Problem {
+    if let Unreachable::TooSlow(seconds) = error {
+        log::warn("provider", &format!("{provider} does not answer: {error}"), Some(scope));
+        return Problem {
+            provider: Some(provider.as_str()),
+            ..Problem::new(
+                Code::ProviderTimeout,
+                format!("{} did not answer within {seconds} s; nothing was charged.", provider.display_name()),
+            )
+        };
+    }
     log::warn("provider", &format!("{provider} cannot be reached: {error}"), Some(scope));
     Problem {
         provider: Some(provider.as_str()),

@@ -27,7 +27,7 @@ pub async fn answer(question: &Question<'_>) -> Result<Reply, Problem> {
 
 async fn complete(question: &Question<'_>) -> Result<Completion, Problem> {
     let answer = question.ask().await?;
-    let body = answer.bytes().await.map_err(|error| question.unreachable(&error))?;
+    let body = question.read(&answer).await?;
     let retry_after = if answer.status() == 200 { None } else { answer.header("retry-after") };
     let (request, model) = (question.request, question.model);
     decode_completion(request, model, answer.status(), retry_after.as_deref(), &body, &question.meta())

@@ -1,6 +1,8 @@
 //! Which providers are configured, and where they are.
 
-use tollgate_platform::{Code, Problem, settings};
+use std::time::Duration;
+
+use tollgate_platform::{Code, Problem, meter::RESERVATION_TTL_MS, settings};
 use tollgate_providers::{Endpoint, ModelRef, Provider};
 use worker::Env;
 
@@ -12,6 +14,55 @@ const fn settings_of(provider: Provider) -> Option<(&'static str, &'static str, 
         Provider::Gemini => Some(("GEMINI_API_KEY", "GEMINI_BASE_URL", "https://generativelanguage.googleapis.com")),
         Provider::Tollgate => None,
     }
+}
+
+/// How long a provider may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// For the head of a stream.
+    pub first_byte: Duration,
+    /// For a whole answer, from its head to the end of its body.
+    pub whole: Duration,
+    /// Between two pieces of a stream.
+    pub silence: Duration,
+}
+
+impl Limits {
+    /// `<PROVIDER>_TIMEOUT_FIRST_BYTE_SECONDS`, `_TIMEOUT_SECONDS`, `_TIMEOUT_SILENCE_SECONDS`; a minute, ten and two
+    /// where they are not set. Ten minutes is what OpenAI's own clients wait.
+    fn of(env: &Env, provider: Provider) -> Self {
+        let name = provider.as_str().to_ascii_uppercase();
+        let seconds = |setting: &str, default: u64| {
+            let set = settings::text(env, &format!("{name}_{setting}_SECONDS")).and_then(|text| text.parse().ok());
+            Duration::from_secs(set.filter(|seconds| (1..=3_600).contains(seconds)).unwrap_or(default))
+        };
+        Self {
+            first_byte: seconds("TIMEOUT_FIRST_BYTE", 60),
+            whole: seconds("TIMEOUT", 600),
+            silence: seconds("TIMEOUT_SILENCE", 120),
+        }
+    }
+
+    /// How long a hold must stand so that it does not expire while its work may still go on: a whole answer, and some time
+    /// to settle. Streams may last longer; a settle that comes late corrects what expired.
+    pub fn hold_ms(&self) -> i64 {
+        let work = self.whole.max(self.first_byte) + Duration::from_secs(30);
+        i64::try_from(work.as_millis()).unwrap_or(RESERVATION_TTL_MS).max(RESERVATION_TTL_MS)
+    }
+}
+
+/// A provider as it is configured.
+#[derive(Debug, Clone)]
+pub struct Provided {
+    /// Where it is, and the key.
+    pub endpoint: Endpoint,
+    /// How long it may take.
+    pub limits: Limits,
+}
+
+/// A provider that is configured.
+pub fn provided(env: &Env, provider: Provider) -> Option<Provided> {
+    Some(Provided { endpoint: endpoint(env, provider)?, limits: Limits::of(env, provider) })
 }
 
 /// Where a provider is; `None` when it is not configured. A base URL alone is enough: servers on one's own machine often

@@ -1,5 +1,5 @@
 //! An answer that is passed on while it is made. Metering happens inside the stream: what was delivered is counted on
-//! every way it can end.
+//! every way it can end, and what was not is not.
 
 use std::time::Duration;
 
@@ -10,7 +10,9 @@ use tollgate_platform::{
     log,
     outgoing::{Answer, Pieces, Unreachable},
 };
-use tollgate_providers::{ChatRequest, Endpoint, ModelRef, StreamDecoder, StreamEnd, StreamOutcome, decode_completion};
+use tollgate_providers::{
+    ChatRequest, ModelRef, StreamDecoder, StreamEnd, StreamFinish, StreamOutcome, Usage, decode_completion,
+};
 use web_sys::ReadableStream;
 use worker::Delay;
 
@@ -18,6 +20,7 @@ use crate::{
     admission::{Finished, Hold},
     ask::Question,
     failure,
+    providers::{Limits, Provided},
 };
 
 /// How often a client hears something while the provider is silent: a comment, which every reader of server-sent events
@@ -25,61 +28,127 @@ use crate::{
 const HEARTBEAT: Duration = Duration::from_secs(3);
 const HEARTBEAT_FRAME: &str = ": keep-alive\n\n";
 
-/// How many heartbeats a provider may be silent in the middle of an answer: two minutes.
-const PATIENCE: u32 = 40;
+/// How long the head of an answer is held back for its first piece. Until then a failure can be told as what it is, with
+/// its status; after that the client gets a 200 and heartbeats, so that no proxy on the way gives up.
+const HELD_BACK: Duration = Duration::from_secs(15);
+
+/// How long the end of a stream is waited for once its answer is whole: some servers never send it, nor close the line.
+const AFTER_THE_FINISH: Duration = Duration::from_secs(3);
+
+/// How long a provider's stream is read on for its usage when nobody listens any more, and how much of it. What a model
+/// thinks before it answers is told there and nowhere else.
+const READ_ON: Duration = Duration::from_mins(2);
+const READ_ON_BYTES: usize = 8 * 1024 * 1024;
 
 /// What a stream's client is sent.
-const EVENT_STREAM: &str = "text/event-stream";
+const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
 
-/// Asks the provider; an error before the stream is an error, and nothing is charged. From then on the answer flows, and
-/// whatever was delivered is settled.
+/// A stream of the provider's that has begun.
+struct Begun {
+    decoder: StreamDecoder,
+    pieces: Pieces,
+    pump: Pump,
+    /// What the client is sent first.
+    first: String,
+    /// The stream ended while its head was held back.
+    end: Option<StreamEnd>,
+}
+
+/// How an answer to a streaming request begins.
+enum Beginning {
+    Stream(Box<Begun>, ReadableStream),
+    /// A whole answer in place of a stream, as a stream, and what it took.
+    Whole(String, Usage),
+}
+
+/// Asks the provider; an error before the first piece of the answer is an error, and nothing is charged. From then on the
+/// answer flows, and whatever was delivered is settled.
 pub async fn answer(
     scope: &Scope,
     hold: Hold,
     request: &ChatRequest,
     model: ModelRef,
-    endpoint: &Endpoint,
+    provided: Provided,
 ) -> Result<Reply, Problem> {
-    let question = Question { scope, hold: &hold, request, model: &model, endpoint };
-    let (pieces, mut pump, readable) = match hold.carry_out(scope, begin(&question)).await {
-        Ok(begun) => begun,
+    let question = Question::new(scope, &hold, request, &model, &provided);
+    let (mut begun, readable) = match hold.carry_out(scope, begin(&question)).await {
+        Ok(Beginning::Stream(begun, readable)) => (begun, readable),
+        Ok(Beginning::Whole(text, usage)) => {
+            let answer = hold.key.is_some().then(|| (200, EVENT_STREAM, text.clone()));
+            hold.settle(scope, &model, Finished { usage, outcome: "completed", answer });
+            return Ok(hold.with_remaining(Reply::bytes(http::StatusCode::OK, EVENT_STREAM, text), Some(&usage)));
+        }
         Err(problem) => {
             hold.release(scope, &problem);
             return Err(problem);
         }
     };
     let reply = hold.with_remaining(Reply::stream(EVENT_STREAM, readable), None);
-    let decoder = StreamDecoder::new(request, &model, question.meta());
     if scope.client_is_gone() {
-        pump.nobody_reads();
+        begun.pump.nobody_reads();
     }
     let later = scope.clone();
     scope.wait_until(async move {
-        hold.carry_out(&later, flow(&later, &hold, &model, decoder, pieces, pump)).await;
+        hold.carry_out(&later, flow(&later, &hold, &model, *begun, &provided.limits)).await;
     });
     Ok(reply)
 }
 
-/// The provider's stream and ours.
-async fn begin(question: &Question<'_>) -> Result<(Pieces, Pump, ReadableStream), Problem> {
+/// The provider's stream and ours, once there is a piece of the answer, or it takes too long to hold the head back.
+async fn begin(question: &Question<'_>) -> Result<Beginning, Problem> {
     let answer = question.ask().await?;
     if !(200..300).contains(&answer.status()) {
         return Err(refusal(question, &answer).await);
     }
-    let no_body = || question.unreachable(&Unreachable("an answer without a body".into()));
+    let content_type = answer.header("content-type").unwrap_or_default().to_ascii_lowercase();
+    if content_type.contains("json") || content_type.contains("html") {
+        let body = question.read(&answer).await?;
+        return StreamDecoder::of_whole(question.request, question.model, &body, &question.meta())
+            .map(|(text, usage)| Beginning::Whole(text, usage))
+            .map_err(|error| failure::refused(question.scope, &error));
+    }
+    let no_body = || question.unreachable(&Unreachable::broken("an answer without a body"));
     let pieces = answer.pieces().ok_or_else(no_body)?;
+    let mut decoder = StreamDecoder::new(question.request, question.model, question.meta());
+    let (mut first, mut end) = (String::new(), None);
+    let held_back = Delay::from(HELD_BACK);
+    futures::pin_mut!(held_back);
+    while !decoder.has_begun() && end.is_none() {
+        let read = Box::pin(pieces.next());
+        match select(read, held_back.as_mut()).await {
+            Either::Left((Ok(Some(bytes)), _)) => {
+                first.push_str(&decoder.push(&bytes));
+                if decoder.is_done() {
+                    end = Some(StreamEnd::Closed);
+                }
+            }
+            Either::Left((Ok(None), _)) => end = Some(StreamEnd::Closed),
+            Either::Left((Err(error), _)) => end = Some(StreamEnd::UpstreamFailed(error.to_string())),
+            Either::Right(_) => break,
+        }
+    }
+    if let Some(how) = &end
+        && !decoder.has_begun()
+    {
+        // Nothing was delivered: the client hears what happened, and pays nothing.
+        let finish = decoder.finish(how.clone());
+        if let StreamOutcome::Failed(error) = &finish.outcome {
+            return Err(failure::refused(question.scope, error));
+        }
+        return Err(question.unreachable(&Unreachable::broken("a stream without an answer in it")));
+    }
     let (pump, readable) = pipe().map_err(|error| {
         log::error("stream", &format!("{error:?}"), Some(question.scope));
         Problem::internal()
     })?;
-    Ok((pieces, pump, readable))
+    Ok(Beginning::Stream(Box::new(Begun { decoder, pieces, pump, first, end }), readable))
 }
 
 /// The provider's error, read.
 async fn refusal(question: &Question<'_>, answer: &Answer) -> Problem {
-    let body = match answer.bytes().await {
+    let body = match question.read(answer).await {
         Ok(body) => body,
-        Err(error) => return question.unreachable(&error),
+        Err(problem) => return problem,
     };
     let retry_after = answer.header("retry-after");
     let meta = question.meta();
@@ -89,52 +158,95 @@ async fn refusal(question: &Question<'_>, answer: &Answer) -> Problem {
     }
 }
 
-async fn flow(
-    scope: &Scope,
-    hold: &Hold,
-    model: &ModelRef,
-    mut decoder: StreamDecoder,
-    pieces: Pieces,
-    mut pump: Pump,
-) {
+async fn flow(scope: &Scope, hold: &Hold, model: &ModelRef, begun: Begun, limits: &Limits) {
+    let Begun { mut decoder, pieces, mut pump, first, mut end } = begun;
     // With an idempotency key the answer is kept for a retry, so it is read to its end even when the client has gone.
     let mut kept = hold.key.is_some().then(String::new);
-    let end = loop {
-        match next(&pieces, &mut pump, kept.is_some()).await {
+    deliver(&first, &mut pump, &mut kept).await;
+    while end.is_none() {
+        if pump.is_gone() && kept.is_none() {
+            end = Some(StreamEnd::ClientGone);
+            break;
+        }
+        match next(&pieces, &mut pump, decoder.is_complete(), limits, kept.is_some()).await {
             Next::Piece(bytes) => {
                 let out = decoder.push(&bytes);
-                pump.write(&out).await;
-                if let Some(kept) = &mut kept {
-                    kept.push_str(&out);
-                }
+                deliver(&out, &mut pump, &mut kept).await;
                 if decoder.is_done() {
-                    break StreamEnd::Closed;
-                }
-                if pump.is_gone() && kept.is_none() {
-                    break StreamEnd::ClientGone;
+                    end = Some(StreamEnd::Closed);
                 }
             }
-            Next::End(end) => break end,
+            Next::End(how) => end = Some(how),
         }
-    };
+    }
+    let end = end.unwrap_or(StreamEnd::Closed);
+    let was_left = end == StreamEnd::ClientGone;
+    if was_left {
+        read_on(&pieces, &mut decoder, limits.silence).await;
+    }
+    let has_usage = decoder.has_usage() && decoder.is_complete();
     let finish = decoder.finish(end);
     let outcome = match &finish.outcome {
+        StreamOutcome::Completed if was_left => "client_gone",
         StreamOutcome::Completed => "completed",
         StreamOutcome::Cut => "cut",
         StreamOutcome::ClientGone => "client_gone",
         StreamOutcome::Failed(error) => {
-            failure::refused(scope, error);
+            let problem = failure::refused(scope, error);
+            if !finish.delivered && !was_left {
+                // Nothing was delivered, so nothing is charged, and the key is free again.
+                hold.release(scope, &problem);
+                pump.write(&finish.out).await;
+                pump.close().await;
+                pieces.cancel().await;
+                return;
+            }
             "failed"
         }
     };
+    let usage = if was_left && !has_usage { at_least_what_is_held(&finish, hold) } else { finish.usage };
     let answer = kept.map(|text| (200, EVENT_STREAM, text + &finish.out));
     // Settled before the last bytes leave: who has the whole answer can see it counted.
-    hold.settle(scope, model, Finished { usage: finish.usage, outcome, answer });
-    pump.write(&finish.out).await;
+    hold.settle(scope, model, Finished { usage, outcome, answer });
+    if !was_left {
+        pump.write(&finish.out).await;
+    }
     pump.close().await;
     if outcome != "completed" {
         pieces.cancel().await;
     }
+}
+
+async fn deliver(out: &str, pump: &mut Pump, kept: &mut Option<String>) {
+    pump.write(out).await;
+    if let Some(kept) = kept {
+        kept.push_str(out);
+    }
+}
+
+/// Reads what nobody listens to any more, for its usage.
+async fn read_on(pieces: &Pieces, decoder: &mut StreamDecoder, silence: Duration) {
+    let until = Delay::from(READ_ON);
+    futures::pin_mut!(until);
+    let mut left = READ_ON_BYTES;
+    while !(decoder.is_done() || decoder.is_complete() && decoder.has_usage()) {
+        let read = Box::pin(select(Box::pin(pieces.next()), Delay::from(silence)));
+        match select(read, until.as_mut()).await {
+            Either::Left((Either::Left((Ok(Some(bytes)), _)), _)) if bytes.len() <= left => {
+                left -= bytes.len();
+                drop(decoder.push(&bytes));
+            }
+            _ => break,
+        }
+    }
+}
+
+/// The client has gone, and the provider never said what it took: what was held or what was seen, whichever is more. The
+/// provider bills what it made, thinking that nobody saw included.
+fn at_least_what_is_held(finish: &StreamFinish, hold: &Hold) -> Usage {
+    let usage = finish.usage;
+    let missing = hold.held_tokens().saturating_sub(usage.total());
+    Usage { completion_tokens: usage.completion_tokens.saturating_add(missing), estimated: true, ..usage }
 }
 
 enum Next {
@@ -143,21 +255,28 @@ enum Next {
 }
 
 /// The provider's next piece. While it is silent the client gets heartbeats; one that has gone ends the wait, unless the answer
-/// is kept for a retry.
-async fn next(pieces: &Pieces, pump: &mut Pump, keep_on: bool) -> Next {
-    // One read for all heartbeats: a read that is given up would lose its piece.
-    let mut read = Box::pin(pieces.next());
-    for _ in 0..PATIENCE {
-        match select(read, Delay::from(HEARTBEAT)).await {
+/// is kept for a retry. Once the answer is whole its end is waited for a few seconds.
+async fn next(pieces: &Pieces, pump: &mut Pump, is_complete: bool, limits: &Limits, keep_on: bool) -> Next {
+    let patience = if is_complete { AFTER_THE_FINISH } else { limits.silence };
+    let mut waited = Duration::ZERO;
+    loop {
+        let pause = HEARTBEAT.min(patience.saturating_sub(waited));
+        // A read that is given up loses nothing: the next one has its piece.
+        let read = Box::pin(pieces.next());
+        match select(read, Delay::from(pause)).await {
             Either::Left((Ok(Some(bytes)), _)) => return Next::Piece(bytes),
             Either::Left((Ok(None), _)) => return Next::End(StreamEnd::Closed),
             Either::Left((Err(error), _)) => return Next::End(StreamEnd::UpstreamFailed(error.to_string())),
-            Either::Right(((), unfinished)) => read = unfinished,
+            Either::Right(_) => {}
+        }
+        waited += pause;
+        if waited >= patience {
+            let silent = || StreamEnd::UpstreamFailed(format!("silent for {} s", patience.as_secs()));
+            return Next::End(if is_complete { StreamEnd::Closed } else { silent() });
         }
         pump.write(HEARTBEAT_FRAME).await;
         if pump.is_gone() && !keep_on {
             return Next::End(StreamEnd::ClientGone);
         }
     }
-    Next::End(StreamEnd::UpstreamFailed(format!("silent for {} s", HEARTBEAT.as_secs() * u64::from(PATIENCE))))
 }

@@ -1,18 +1,37 @@
 //! `GET /health`, `GET /health/ready`
 
+use std::{cell::RefCell, time::Duration};
+
+use futures::future::{Either, join_all, select};
 use serde::Serialize;
-use tollgate_domain::id::RequestId;
-use tollgate_platform::http::stamp;
+use tollgate_domain::{id::RequestId, time::Timestamp};
+use tollgate_platform::{clock, http::stamp};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Response, ResponseInit};
-use worker::Env;
+use worker::{Delay, Env};
 
-use crate::{forward, routes::bindings};
+use crate::{
+    forward,
+    look::{LOOK_MS, Look, Next, Outcome},
+    routes::bindings,
+};
+
+/// How long a function may take to say that it is ready.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often somebody asks who waits for another's look.
+const PAUSE: Duration = Duration::from_millis(50);
+
+thread_local! {
+    static LOOK: RefCell<Look> = RefCell::default();
+}
 
 #[derive(Serialize)]
 struct Ready {
     status: &'static str,
+    /// When this was found out.
+    as_of: Timestamp,
     /// Every function, and what it says of its stores.
     functions: Vec<Check>,
 }
@@ -30,24 +49,43 @@ pub fn alive(request_id: RequestId) -> Result<Response, JsValue> {
     json(200, r#"{"status":"ok"}"#, request_id)
 }
 
-/// 200 when every function and its stores answer, 503 with the name of what does not.
+/// 200 when every function answers and its stores have the tables that it needs, 503 with the name of what is not ready.
+/// The outcome of a look is the answer for some seconds, and one look is made at a time.
 pub async fn ready(env: &Env, request_id: RequestId) -> Result<Response, JsValue> {
-    let mut functions = Vec::new();
-    for binding in bindings().chain(["METER_FN"]) {
-        functions.push(check(env, binding).await);
+    let tries = u32::try_from(LOOK_MS).unwrap_or_default() / 50;
+    for _ in 0..tries {
+        match LOOK.with_borrow_mut(|look| look.next(clock::wall())) {
+            Next::Answer(outcome) => return json(outcome.status, &outcome.body, request_id),
+            Next::Begin => {
+                let outcome = look(env).await;
+                LOOK.with_borrow_mut(|look| look.ended(clock::wall(), outcome.clone()));
+                return json(outcome.status, &outcome.body, request_id);
+            }
+            // A request cannot wait for what another one has begun: the runtime keeps them apart.
+            Next::Wait => Delay::from(PAUSE).await,
+        }
     }
+    let unknown = r#"{"status":"not_ready","functions":[],"failed":"finding out takes too long"}"#;
+    json(503, unknown, request_id)
+}
+
+async fn look(env: &Env) -> Outcome {
+    let as_of = clock::wall();
+    let functions = join_all(bindings().chain(["METER_FN"]).map(|binding| check(env, binding))).await;
     let ok = functions.iter().all(|check| check.ok);
-    let body =
-        serde_json::to_string(&Ready { status: if ok { "ready" } else { "not_ready" }, functions }).unwrap_or_default();
-    json(if ok { 200 } else { 503 }, &body, request_id)
+    let status = if ok { "ready" } else { "not_ready" };
+    let body = serde_json::to_string(&Ready { status, as_of, functions }).unwrap_or_default();
+    Outcome { status: if ok { 200 } else { 503 }, body }
 }
 
 async fn check(env: &Env, binding: &str) -> Check {
     let name = binding.trim_end_matches("_FN").to_ascii_lowercase().replace('_', "-");
-    let failed = match ask(env, binding).await {
-        Ok((200, _)) => None,
-        Ok((_, said)) => Some(said),
-        Err(_) => Some("the function does not answer".to_owned()),
+    let answer = Box::pin(ask(env, binding));
+    let failed = match select(answer, Delay::from(PATIENCE)).await {
+        Either::Left((Ok((200, _)), _)) => None,
+        Either::Left((Ok((_, said)), _)) => Some(said),
+        Either::Left((Err(_), _)) => Some("the function does not answer".to_owned()),
+        Either::Right(_) => Some(format!("the function does not answer within {} s", PATIENCE.as_secs())),
     };
     Check { name, ok: failed.is_none(), failed }
 }

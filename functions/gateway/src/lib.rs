@@ -8,6 +8,7 @@ mod cors;
 mod dev;
 mod forward;
 mod health;
+mod look;
 pub mod routes;
 
 use tollgate_domain::id::RequestId;
@@ -50,8 +51,14 @@ async fn answer(request: &Request, env: &Env, path: &str) -> Result<Response, Js
     };
     match outcome {
         Ok(response) => Ok(response),
-        Err(problem) => http::problem(&problem, own_request_id(env), path.starts_with("/v1/")),
+        Err(problem) => http::problem(&problem, own_request_id(env), is_openai(path)),
     }
+}
+
+/// Whether OpenAI's clients read the answer: below `/v1`, however many slashes stand before it.
+fn is_openai(path: &str) -> bool {
+    let path = path.trim_start_matches('/');
+    path == "v1" || path.starts_with("v1/")
 }
 
 /// The id of an answer that the gateway makes itself.

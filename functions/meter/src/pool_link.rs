@@ -28,9 +28,9 @@ impl UsageMeter {
     /// question has brought enough meanwhile.
     pub(crate) async fn decide_with_pool(&self, reserve: Reserve) -> Result<Decision> {
         self.object.opened()?.commit(self.object.now())?;
-        self.pool.waiting.set(self.pool.waiting.get().plus(reserve.amounts));
+        self.pool.waiting.set(self.pool.waiting.get().plus(reserve.least()));
         let turn = self.pool.asking.lock().await;
-        self.pool.waiting.set(self.pool.waiting.get().minus(reserve.amounts));
+        self.pool.waiting.set(self.pool.waiting.get().minus(reserve.least()));
         let command = Command::Reserve(reserve.clone());
         let mut decision = self.decide(&command, &reserve, self.object.now())?;
         // A second time when a period ended, or a recall took the lease, between question and answer.
@@ -38,7 +38,7 @@ impl UsageMeter {
             if !matches!(decision, Decision::Short { .. }) {
                 break;
             }
-            match self.ask(reserve.amounts).await? {
+            match self.ask(reserve.least()).await? {
                 PoolReply::Leased(lease) => {
                     self.object.opened()?.run(&Command::Lease(lease), self.object.now())?;
                     decision = self.decide(&command, &reserve, self.object.now())?;

@@ -2,7 +2,7 @@
 
 use tollgate_domain::{
     id::SessionId,
-    meter::{Command, Decision, Event, Refusal, State as Meter, UsageDetail},
+    meter::{Command, Credential, Decision, Event, Refusal, State as Meter, UsageDetail},
     pool::Report,
     time::Timestamp,
 };
@@ -121,6 +121,7 @@ impl UsageMeter {
                     MeterReply::Unexported { rows: rows.collect(), confirmed: opened.exports.confirmed }
                 }
             }
+            MeterRequest::Prove(credential) => return self.prove(&credential, now),
             MeterRequest::Verify { session } => {
                 let opened = self.object.opened()?;
                 if is_ended(&opened, session) {
@@ -148,6 +149,11 @@ impl UsageMeter {
         };
         self.arm().await?;
         Ok(reply)
+    }
+
+    /// Looks and changes nothing.
+    fn prove(&self, credential: &Credential, now: Timestamp) -> Result<MeterReply> {
+        Ok(MeterReply::Proven(self.object.opened()?.memory.state.prove(credential, now).err()))
     }
 
     fn command(&self, command: &Command, now: Timestamp) -> Result<MeterReply> {
@@ -181,6 +187,7 @@ fn nothing_of(request: &MeterRequest) -> Option<MeterReply> {
         MeterRequest::Work { reserves, .. } if reserves.is_empty() => Some(MeterReply::Worked(Vec::new())),
         MeterRequest::Exported(_) | MeterRequest::Working { .. } | MeterRequest::Delete => Some(MeterReply::Done),
         MeterRequest::Recall(_) => Some(MeterReply::Recalled(None)),
+        MeterRequest::Prove(_) => Some(MeterReply::Proven(Some(Refusal::KeyNotKnown))),
         MeterRequest::Unexported { .. } => Some(MeterReply::Unexported { rows: Vec::new(), confirmed: 0 }),
         _ => None,
     }
@@ -215,7 +222,8 @@ impl Exported for Meter {
                 at,
                 id: settle.id,
                 late: false,
-                amounts: settle.amounts,
+                // A ledger of before this was bounded may hold what no copy can.
+                amounts: settle.amounts.bounded(),
                 detail: settle.detail,
             }),
             Event::SettledLate(settle) => ExportRow::Usage(UsageRow {
@@ -223,7 +231,7 @@ impl Exported for Meter {
                 at,
                 id: settle.id,
                 late: true,
-                amounts: settle.amounts,
+                amounts: settle.amounts.bounded(),
                 detail: settle.detail,
             }),
             Event::ReleasedLate { id } => ExportRow::Usage(UsageRow {
@@ -234,9 +242,14 @@ impl Exported for Meter {
                 amounts: tollgate_domain::meter::Amounts::ZERO,
                 detail: outcome("released"),
             }),
-            Event::Expired { id, amounts } => {
-                ExportRow::Usage(UsageRow { seq, at, id, late: false, amounts, detail: outcome("expired") })
-            }
+            Event::Expired { id, amounts, request_id } => ExportRow::Usage(UsageRow {
+                seq,
+                at,
+                id,
+                late: false,
+                amounts,
+                detail: UsageDetail { request_id, ..outcome("expired") },
+            }),
             Event::MarkReached { meter, percent, used, limit } => {
                 ExportRow::Mark(MarkRow { seq, at, meter, percent, used, limit })
             }

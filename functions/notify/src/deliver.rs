@@ -1,10 +1,20 @@
 //! Handing a mail to whoever carries it.
 
+use std::time::Duration;
+
 use js_sys::{Function, Promise, Reflect};
 use serde::Serialize;
-use tollgate_platform::{Scope, log, mail::Mail, outgoing, settings};
+use tollgate_platform::{
+    Scope, log,
+    mail::Mail,
+    outgoing::{self, Outgoing},
+    settings,
+};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
+
+/// How long Resend may take. What it does not answer is sent again, under the same key.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What became of a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,8 +77,10 @@ async fn by_resend(scope: &Scope, mail: &Mail, key: &str, body: &str) -> Deliver
         ("content-type", "application/json".to_owned()),
         ("idempotency-key", event),
     ];
-    let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
-    match outgoing::post(scope, &format!("{}/emails", base.trim_end_matches('/')), headers, body).await {
+    let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let url = format!("{}/emails", base.trim_end_matches('/'));
+    let call = Outgoing { method: "POST", url: &url, headers: &headers, body: Some(body) };
+    match outgoing::send(scope, &call, PATIENCE).await {
         Ok(answer) => judge(scope, mail, answer.status()),
         Err(error) => {
             log::warn("deliver", &format!("Resend cannot be reached: {error}"), Some(scope));

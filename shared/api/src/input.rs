@@ -3,6 +3,7 @@
 use core::fmt;
 
 use serde::{Serialize, de::DeserializeOwned};
+use tollgate_domain::json_shape::{self, Bounds};
 
 use crate::problem::{Code, Problem};
 
@@ -41,6 +42,8 @@ pub trait Validate {
 /// # Errors
 /// 400 `bad_request` when it is not JSON, 422 `invalid_input` with the field when a type or a value is wrong.
 pub fn from_json<T: DeserializeOwned + Validate>(body: &[u8]) -> Result<T, Problem> {
+    json_shape::measure(body, Bounds::ORDINARY)
+        .map_err(|too_much| Problem::invalid(vec![FieldError::new("body", too_much.to_string())]))?;
     // serde reads an array as a struct, field by field; no client means that.
     if body.trim_ascii_start().first() == Some(&b'[') {
         let _: serde::de::IgnoredAny = serde_json::from_slice(body).map_err(|error| not_json(&error))?;

@@ -97,6 +97,8 @@ pub enum Code {
     ProviderError,
     /// The model provider is busy or limits us.
     ProviderUnavailable,
+    /// The model provider did not answer in time.
+    ProviderTimeout,
     /// One of our own parts cannot be reached; `dependency` names it.
     DependencyUnavailable,
     /// Plans cannot be bought here: no payment provider is set up.
@@ -160,6 +162,9 @@ pub struct Problem {
     /// The `Retry-After` header, in seconds.
     #[serde(skip)]
     pub retry_after_seconds: Option<u64>,
+    /// Whether the same request may go well later, where this is known better than by the code.
+    #[serde(skip)]
+    pub should_retry: Option<bool>,
 }
 
 impl Code {
@@ -205,6 +210,7 @@ impl Code {
             Self::ProviderRejected => "provider_rejected",
             Self::ProviderError => "provider_error",
             Self::ProviderUnavailable => "provider_unavailable",
+            Self::ProviderTimeout => "provider_timeout",
             Self::DependencyUnavailable => "dependency_unavailable",
             Self::BillingNotConfigured => "billing_not_configured",
             Self::Internal => "internal",
@@ -242,12 +248,28 @@ impl Code {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::QuotaExceeded | Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::ProviderError => StatusCode::BAD_GATEWAY,
+            Self::ProviderTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::ProviderUnavailable
             | Self::DependencyUnavailable
             | Self::BillingNotConfigured
             | Self::IdempotencyKeyInProgress => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
+    }
+
+    /// Whether the same request may go well a little later, without anybody doing anything about it.
+    pub const fn is_worth_a_retry(self) -> bool {
+        matches!(
+            self,
+            Self::RateLimited
+                | Self::QuotaExceeded
+                | Self::ProviderError
+                | Self::ProviderUnavailable
+                | Self::ProviderTimeout
+                | Self::DependencyUnavailable
+                | Self::IdempotencyKeyInProgress
+                | Self::Internal
+        )
     }
 
     const fn title(self) -> &'static str {
@@ -291,6 +313,7 @@ impl Code {
             Self::ProviderRejected => "The model provider refused the request",
             Self::ProviderError => "The model provider failed",
             Self::ProviderUnavailable => "The model provider is not available",
+            Self::ProviderTimeout => "The model provider did not answer in time",
             Self::DependencyUnavailable => "A part of the platform is not available",
             Self::BillingNotConfigured => "Plans cannot be bought here",
             Self::Internal => "Something went wrong on our side",
@@ -308,9 +331,11 @@ impl Code {
             Self::QuotaExceeded | Self::TrialExpired | Self::PaymentRequired => "insufficient_quota",
             Self::RateLimited => "rate_limit_error",
             Self::Forbidden | Self::PlanLacksFeature => "permission_error",
-            Self::ProviderError | Self::ProviderUnavailable | Self::DependencyUnavailable | Self::Internal => {
-                "server_error"
-            }
+            Self::ProviderError
+            | Self::ProviderUnavailable
+            | Self::ProviderTimeout
+            | Self::DependencyUnavailable
+            | Self::Internal => "server_error",
             _ => "invalid_request_error",
         }
     }
@@ -338,6 +363,7 @@ impl Problem {
             provider: None,
             dependency: None,
             retry_after_seconds: None,
+            should_retry: None,
         }
     }
 

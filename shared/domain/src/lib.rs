@@ -40,6 +40,7 @@ pub mod catalogue;
 pub mod deletion;
 pub mod federation;
 pub mod id;
+pub mod json_shape;
 pub mod ledger;
 pub mod mail;
 pub mod meter;

@@ -3,26 +3,16 @@
 
 use std::time::Duration;
 
-use futures::future::{Either, select};
-use js_sys::Uint8Array;
-use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, Headers, ReadableStreamDefaultReader, RequestInit, RequestRedirect, Response};
-use worker::Delay;
-
-use crate::{Scope, outgoing::Unreachable};
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(js_name = fetch, catch)]
-    fn global_fetch(url: &str, init: &RequestInit) -> Result<js_sys::Promise, JsValue>;
-}
+use crate::{
+    Scope,
+    outgoing::{self, Outgoing, Unreachable},
+};
 
 /// The largest answer that is read.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// How long the other party may take for all of it.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the other party may take for the head of its answer, and again for the rest.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A question.
 #[derive(Debug, Clone, Copy)]
@@ -35,52 +25,21 @@ pub struct Question<'a> {
     pub form: Option<&'a [(&'a str, &'a str)]>,
 }
 
-/// Asks, and answers status and body. A redirect is an answer with its status.
+/// Asks, and answers status and body.
 ///
 /// # Errors
-/// When the other party cannot be reached, is too slow, or says too much.
+/// When the other party cannot be reached, redirects, is too slow, or says too much.
 pub async fn ask(scope: &Scope, question: &Question<'_>) -> Result<(u16, Vec<u8>), Unreachable> {
-    scope.cost().fetch();
-    let abort = AbortController::new()?;
-    let init = RequestInit::new();
-    init.set_redirect(RequestRedirect::Manual);
-    init.set_signal(Some(&abort.signal()));
-    let headers = Headers::new()?;
-    headers.set("accept", "application/json")?;
-    for (name, value) in question.headers {
-        headers.set(name, value)?;
+    let form = question.form.map(form);
+    let mut headers = vec![("accept", "application/json")];
+    headers.extend_from_slice(question.headers);
+    if form.is_some() {
+        headers.push(("content-type", "application/x-www-form-urlencoded"));
     }
-    if let Some(members) = question.form {
-        init.set_method("POST");
-        headers.set("content-type", "application/x-www-form-urlencoded")?;
-        init.set_body(&Uint8Array::from(form(members).as_bytes()));
-    }
-    init.set_headers(&headers);
-    let answer = Box::pin(answer(question.url, &init));
-    match select(answer, Delay::from(PATIENCE)).await {
-        Either::Left((answer, _)) => answer,
-        Either::Right(_) => {
-            abort.abort();
-            Err(Unreachable("it took too long".to_owned()))
-        }
-    }
-}
-
-async fn answer(url: &str, init: &RequestInit) -> Result<(u16, Vec<u8>), Unreachable> {
-    let response: Response = JsFuture::from(global_fetch(url, init)?).await?.unchecked_into();
-    let mut body = Vec::new();
-    if let Some(stream) = response.body() {
-        let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
-        while let Some(piece) = crate::http::read_piece(&reader).await? {
-            if body.len() + piece.len() > MAX_BYTES {
-                // Nobody waits for the rest.
-                drop(reader.cancel());
-                return Err(Unreachable(format!("it answered more than {MAX_BYTES} bytes")));
-            }
-            body.extend_from_slice(&piece);
-        }
-    }
-    Ok((response.status(), body))
+    let method = if form.is_some() { "POST" } else { "GET" };
+    let call = Outgoing { method, url: question.url, headers: &headers, body: form.as_deref() };
+    let answer = outgoing::send(scope, &call, PATIENCE).await?;
+    Ok((answer.status(), answer.bytes(MAX_BYTES, PATIENCE).await?))
 }
 
 /// Members as `application/x-www-form-urlencoded`, and as a query: blanks are `%20`, which both read.

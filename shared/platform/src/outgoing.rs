@@ -1,9 +1,16 @@
-//! HTTP to other parties.
+//! HTTP to other parties: the only place that calls out.
+//!
+//! What leaves carries credentials and people's words, so it goes where it was addressed and nowhere else: a redirect is not
+//! followed, whoever sends it. Every answer is bounded in time and bytes: whoever answers is not trusted with ours.
 
+use std::{cell::RefCell, time::Duration};
+
+use futures::future::{Either, select};
 use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortSignal, Headers, RequestInit, Response};
+use web_sys::{AbortController, Headers, RequestInit, RequestRedirect, Response};
+use worker::Delay;
 
 use crate::Scope;
 
@@ -13,114 +20,159 @@ extern "C" {
     fn global_fetch(url: &str, init: &RequestInit) -> Result<Promise, JsValue>;
 }
 
-/// The other party could not be reached, or broke off.
+/// The other party could not be reached, or broke off, or took too long.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub struct Unreachable(pub String);
+pub enum Unreachable {
+    /// No answer, or half of one.
+    #[error("{0}")]
+    Broken(String),
+    /// It did not answer within its time.
+    #[error("it took longer than {0} s")]
+    TooSlow(u64),
+}
+
+impl Unreachable {
+    /// Why there is no answer.
+    pub fn broken(reason: impl Into<String>) -> Self {
+        Self::Broken(reason.into())
+    }
+}
 
 impl From<JsValue> for Unreachable {
     fn from(error: JsValue) -> Self {
         let message = error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
-        Self(message.or_else(|| error.as_string()).unwrap_or_else(|| format!("{error:?}")))
+        Self::Broken(message.or_else(|| error.as_string()).unwrap_or_else(|| format!("{error:?}")))
     }
+}
+
+/// What is sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Outgoing<'a> {
+    /// `GET`, `POST`, `DELETE`.
+    pub method: &'a str,
+    /// Where to.
+    pub url: &'a str,
+    /// The headers, credentials among them.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// The body, where there is one.
+    pub body: Option<&'a str>,
 }
 
 /// An answer of another party, its body not read yet.
 #[derive(Debug)]
-pub struct Answer(Response);
-
-/// Sends a POST and waits for the head of its answer.
-///
-/// # Errors
-/// When the other party cannot be reached; any status is an answer.
-pub async fn post<'a>(
-    scope: &Scope,
-    url: &str,
-    headers: impl IntoIterator<Item = (&'a str, &'a str)>,
-    body: &str,
-) -> Result<Answer, Unreachable> {
-    let init = RequestInit::new();
-    init.set_method("POST");
-    let list = Headers::new()?;
-    for (name, value) in headers {
-        list.set(name, value)?;
-    }
-    init.set_headers(&list);
-    init.set_body(&Uint8Array::from(body.as_bytes()));
-    scope.cost().fetch();
-    let response = JsFuture::from(global_fetch(url, &init)?).await?;
-    Ok(Answer(response.unchecked_into()))
+pub struct Answer {
+    response: Response,
+    abort: AbortController,
 }
 
-/// Sends any request and waits for the head of its answer; gives up after a time, the body's included.
+/// Sends a request and waits for the head of its answer, for as long as `patience`.
 ///
 /// # Errors
-/// When the other party cannot be reached or takes too long; any status is an answer.
-pub async fn send<'a>(
-    scope: &Scope,
-    method: &str,
-    url: &str,
-    headers: impl IntoIterator<Item = (&'a str, &'a str)>,
-    body: Option<&str>,
-    timeout_ms: u32,
-) -> Result<Answer, Unreachable> {
+/// When the other party cannot be reached, takes too long, or redirects; any other status is an answer.
+pub async fn send(scope: &Scope, call: &Outgoing<'_>, patience: Duration) -> Result<Answer, Unreachable> {
     let init = RequestInit::new();
-    init.set_method(method);
-    let list = Headers::new()?;
-    for (name, value) in headers {
-        list.set(name, value)?;
+    init.set_method(call.method);
+    init.set_redirect(RequestRedirect::Manual);
+    let headers = Headers::new()?;
+    for (name, value) in call.headers {
+        headers.set(name, value)?;
     }
-    init.set_headers(&list);
-    if let Some(body) = body {
+    init.set_headers(&headers);
+    if let Some(body) = call.body {
         init.set_body(&Uint8Array::from(body.as_bytes()));
     }
-    init.set_signal(Some(&AbortSignal::timeout_with_u32(timeout_ms)));
+    let abort = AbortController::new()?;
+    init.set_signal(Some(&abort.signal()));
     scope.cost().fetch();
-    let response = JsFuture::from(global_fetch(url, &init)?).await?;
-    Ok(Answer(response.unchecked_into()))
+    let head = JsFuture::from(global_fetch(call.url, &init)?);
+    let response: Response = match select(head, Delay::from(patience)).await {
+        Either::Left((response, _)) => response?.unchecked_into(),
+        Either::Right(_) => {
+            abort.abort();
+            return Err(Unreachable::TooSlow(patience.as_secs()));
+        }
+    };
+    if (300..400).contains(&response.status()) && response.status() != 304 {
+        abort.abort();
+        return Err(Unreachable::broken(format!(
+            "it answered a redirect ({}), and what was sent is for the configured address alone",
+            response.status()
+        )));
+    }
+    Ok(Answer { response, abort })
 }
 
 impl Answer {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
-        self.0.status()
+        self.response.status()
     }
 
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<String> {
-        self.0.headers().get(name).ok().flatten()
+        self.response.headers().get(name).ok().flatten()
     }
 
-    /// The whole body.
+    /// The whole body, of at most `most` bytes, within `patience`.
     ///
     /// # Errors
-    /// When it breaks off.
-    pub async fn bytes(&self) -> Result<Vec<u8>, Unreachable> {
-        let buffer = JsFuture::from(self.0.array_buffer()?).await?;
-        Ok(Uint8Array::new(&buffer).to_vec())
+    /// When it breaks off, is longer, or takes longer.
+    pub async fn bytes(&self, most: usize, patience: Duration) -> Result<Vec<u8>, Unreachable> {
+        let reading = Box::pin(self.read(most));
+        match select(reading, Delay::from(patience)).await {
+            Either::Left((read, _)) => read,
+            Either::Right(_) => {
+                self.abort.abort();
+                Err(Unreachable::TooSlow(patience.as_secs()))
+            }
+        }
+    }
+
+    async fn read(&self, most: usize) -> Result<Vec<u8>, Unreachable> {
+        let Some(pieces) = self.pieces() else {
+            return Ok(Vec::new());
+        };
+        let mut body = Vec::new();
+        while let Some(piece) = pieces.next().await? {
+            if body.len() + piece.len() > most {
+                self.abort.abort();
+                return Err(Unreachable::broken(format!("it answered more than {most} bytes")));
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(body)
     }
 
     /// The body piece by piece; `None` when there is none.
     pub fn pieces(&self) -> Option<Pieces> {
-        self.0.body().map(|stream| Pieces(stream.get_reader().unchecked_into()))
+        self.response
+            .body()
+            .map(|stream| Pieces { reader: stream.get_reader().unchecked_into(), reading: RefCell::default() })
     }
 }
 
 /// A body that is read as it comes.
 #[derive(Debug)]
-pub struct Pieces(web_sys::ReadableStreamDefaultReader);
+pub struct Pieces {
+    reader: web_sys::ReadableStreamDefaultReader,
+    /// A read that somebody began and did not wait for: its piece is the next one.
+    reading: RefCell<Option<Promise>>,
+}
 
 impl Pieces {
-    /// The next piece; `None` at the end.
+    /// The next piece; `None` at the end. Whoever gives up waiting loses nothing: the next call has the piece.
     ///
     /// # Errors
     /// When the other party breaks off.
     pub async fn next(&self) -> Result<Option<Vec<u8>>, Unreachable> {
-        Ok(crate::http::read_piece(&self.0).await?)
+        let promise = self.reading.borrow_mut().get_or_insert_with(|| self.reader.read()).clone();
+        let piece = JsFuture::from(promise).await;
+        self.reading.take();
+        Ok(crate::http::piece_of(&piece?)?)
     }
 
     /// Tells the other party that nobody wants the rest.
     pub async fn cancel(&self) {
-        let _ = JsFuture::from(self.0.cancel()).await;
+        let _ = JsFuture::from(self.reader.cancel()).await;
     }
 }

@@ -12,10 +12,17 @@ use tollgate_api::{Code, Problem};
 use tollgate_domain::stripe_api::{API_VERSION, Form, Outcome, pause_ms};
 use worker::Delay;
 
-use crate::{Scope, log, outgoing, random, settings};
+use crate::{
+    Scope, log,
+    outgoing::{self, Outgoing, Unreachable},
+    random, settings,
+};
 
-/// How long one try may take, in milliseconds.
-const TIMEOUT_MS: u32 = 10_000;
+/// How long one try may take for the head of its answer, and again for the rest.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The largest answer that is read. A page of a hundred subscriptions or invoices is some hundred kilobytes.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// Why Stripe did not do it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,9 +189,19 @@ impl Stripe {
         headers: &[(&str, &str)],
         body: Option<&str>,
     ) -> (Outcome, Vec<u8>) {
-        let sent = outgoing::send(&self.scope, method, url, headers.iter().copied(), body, TIMEOUT_MS).await;
-        let Ok(answer) = sent else { return (Outcome::Lost, Vec::new()) };
-        let Ok(bytes) = answer.bytes().await else { return (Outcome::Lost, Vec::new()) };
+        let call = Outgoing { method, url, headers, body };
+        let read = async {
+            let answer = outgoing::send(&self.scope, &call, PATIENCE).await?;
+            let bytes = answer.bytes(MAX_BYTES, PATIENCE).await?;
+            Ok::<_, Unreachable>((answer, bytes))
+        };
+        let (answer, bytes) = match read.await {
+            Ok(answered) => answered,
+            Err(error) => {
+                self.log(&format!("no answer: {error}"));
+                return (Outcome::Lost, Vec::new());
+            }
+        };
         let outcome = Outcome::Answered {
             status: answer.status(),
             should_retry: answer.header("stripe-should-retry").and_then(|value| value.parse().ok()),

@@ -1,7 +1,9 @@
 //! Which codec a model needs.
 
 use crate::completion::{Completion, CompletionMeta};
-use crate::error::{ErrorBody, ProviderError};
+use serde_json::Value;
+
+use crate::error::{self, ErrorBody, ProviderError};
 use crate::model::{ModelRef, Provider};
 use crate::request::{ChatRequest, InvalidRequest};
 use crate::{anthropic, gemini, openai};
@@ -61,7 +63,7 @@ pub fn encode_request(
     max_output_tokens: Option<u64>,
 ) -> Result<UpstreamRequest, InvalidRequest> {
     match model.provider {
-        Provider::OpenAi => Ok(openai::encode(req, model, endpoint, max_output_tokens)),
+        Provider::OpenAi => openai::encode(req, model, endpoint, max_output_tokens),
         Provider::Anthropic => anthropic::encode(req, model, endpoint, max_output_tokens),
         Provider::Gemini => gemini::encode(req, model, endpoint, max_output_tokens),
         Provider::Tollgate => Err(InvalidRequest::unsupported("model", "calls no provider.")),
@@ -96,11 +98,25 @@ pub fn decode_completion(
     let Ok(body) = std::str::from_utf8(body) else {
         return Err(ProviderError::bad_answer(provider, "the body is not UTF-8"));
     };
+    if let Some(error) = error_under_200(provider, body) {
+        return Err(error);
+    }
     match provider {
         Provider::OpenAi | Provider::Tollgate => openai::decode(req, provider, body),
         Provider::Anthropic => anthropic::decode(req, body, meta),
         Provider::Gemini => gemini::decode(req, body, meta),
     }
+}
+
+/// An error that comes with a status that says all is well: gateways in between do that, in every spelling.
+fn error_under_200(provider: Provider, body: &str) -> Option<ProviderError> {
+    // Looked for only where it may be: a tree of every answer would cost as much as the answer.
+    if !["\"error\"", "\"errors\"", "\"detail\""].iter().any(|name| body.contains(name)) {
+        return None;
+    }
+    let body: Value = serde_json::from_str(body).ok()?;
+    let error = error::stated(&body)?;
+    Some(ProviderError::in_stream(provider, openai::error_in_stream(error)))
 }
 
 /// A body that is no JSON, for the log: proxies and load balancers answer in HTML or plain text.

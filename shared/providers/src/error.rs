@@ -1,5 +1,7 @@
 //! What a provider's refusal means to us, and what of it a client may see.
 
+mod account;
+
 use std::fmt;
 
 use serde_json::{Value, json};
@@ -80,7 +82,7 @@ impl ProviderError {
 
     /// An HTTP answer that is no success.
     pub(crate) fn from_status(provider: Provider, status: u16, retry_after: Option<&str>, body: ErrorBody) -> Self {
-        let kind = body.kind.unwrap_or(match status {
+        let kind = account::kind_of(&body).or(body.kind).unwrap_or(match status {
             401..=403 => ProviderErrorKind::Unauthorized,
             429 => ProviderErrorKind::RateLimited,
             408 | 500..=599 => ProviderErrorKind::Overloaded,
@@ -98,7 +100,7 @@ impl ProviderError {
 
     /// An error that came inside a stream, after a 200.
     pub(crate) fn in_stream(provider: Provider, body: ErrorBody) -> Self {
-        let kind = body.kind.unwrap_or(ProviderErrorKind::Overloaded);
+        let kind = account::kind_of(&body).or(body.kind).unwrap_or(ProviderErrorKind::Overloaded);
         Self {
             code: body.code.map(|code| safe_line(&code)),
             retry_after_seconds: body.retry_after_seconds,
@@ -164,6 +166,25 @@ pub(crate) fn parse_seconds(text: &str) -> Option<u32> {
 }
 
 /// A string or a number as text, for codes that are sometimes the one and sometimes the other.
+/// The error in an answer or an event that states one, in any provider's spelling: `error` as an object or a text, `errors`,
+/// `{"type":"error"}`, `{"object":"error"}`, `{"detail":…}`. An answer with choices, candidates or content is none.
+pub(crate) fn stated(body: &Value) -> Option<&Value> {
+    let body = body.get(0).unwrap_or(body);
+    let is_said = |value: &&Value| !matches!(value, Value::Null | Value::Bool(false)) && *value != "";
+    if let Some(error) = body.get("error").filter(is_said) {
+        return Some(error);
+    }
+    if ["choices", "candidates", "content"].iter().any(|name| body.get(name).is_some_and(Value::is_array)) {
+        return None;
+    }
+    let is_error =
+        body.get("type").is_some_and(|kind| kind == "error") || body.get("object").is_some_and(|kind| kind == "error");
+    if is_error {
+        return Some(body);
+    }
+    body.get("errors").filter(is_said).or_else(|| body.get("detail").filter(is_said))
+}
+
 pub(crate) fn code_text(value: Option<&Value>) -> Option<String> {
     match value? {
         Value::String(text) => Some(text.clone()),

@@ -7,12 +7,13 @@ mod rank;
 
 use crate::completion::{ChoiceOut, Completion, CompletionMeta, completion_body};
 use crate::model::Provider;
-use crate::request::{ChatRequest, Message, Role};
+use crate::request::{ChatRequest, InvalidRequest, Message, ResponseFormat, Role, ToolChoice};
 use crate::session::Session;
 use crate::tokens::{self, TextTally};
 use crate::usage::Usage;
 
 use rank::Sentence;
+use serde_json::Value;
 
 /// A piece of a document to answer from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,14 @@ pub struct Passage {
 
 /// Most quotes of one answer.
 const MOST_QUOTES: usize = 3;
+/// How much of a conversation is looked at, from its end: a long one is about what was said last. Each word of it costs an
+/// allocation, so this is what bounds the time of an answer: some tens of milliseconds.
+const MOST_CONTEXT_BYTES: usize = 256 * 1024;
+/// How much of a question is looked at. A question of this length is 2,500 words.
+const MOST_QUESTION_BYTES: usize = 16 * 1024;
+
+const NOT_ALL: &str = "Only the last 256 kB of the conversation were looked at.";
+
 const FOUND: &str = "This is an extractive answer: no model was called. The passages that match your question best:";
 const NOT_FOUND: &str =
     "This is an extractive answer: no model was called. Nothing in this conversation matches your question.";
@@ -90,17 +99,27 @@ fn write(req: &ChatRequest, passages: &[Passage]) -> Written {
     for passage in passages {
         candidates.extend(rank::sentences(&passage.text).map(|text| Sentence { text, source: Some(&passage.source) }));
     }
-    let texts: Vec<String> =
-        req.messages[..last.unwrap_or(0)].iter().filter(|m| is_spoken(m)).map(Message::text).collect();
-    for text in texts.iter().map(String::as_str).chain([question.context.as_str()]) {
+    let before = req.messages[..last.unwrap_or(0)].iter().rev().filter(|message| is_spoken(message));
+    let latest_first = std::iter::once(question.context.clone()).chain(before.map(Message::text));
+    let (mut texts, mut left, mut all) = (Vec::new(), MOST_CONTEXT_BYTES, true);
+    for text in latest_first {
+        let kept = end_of(&text, left);
+        all &= kept.len() == text.len();
+        left -= kept.len();
+        texts.push(kept.to_owned());
+        if left == 0 {
+            break;
+        }
+    }
+    for text in texts.iter().rev() {
         candidates.extend(rank::sentences(text).map(|text| Sentence { text, source: None }));
     }
     // An earlier answer of this kind quotes what is there anyway, and its lead sentence is about nothing.
     candidates.retain(|sentence| {
         !sentence.text.starts_with("This is an extractive answer") && !sentence.text.starts_with('>')
     });
-    let best = rank::best(&question.text, &candidates, MOST_QUOTES);
-    let text = match best.as_slice() {
+    let best = rank::best(start_of(&question.text, MOST_QUESTION_BYTES), &candidates, MOST_QUOTES);
+    let mut text = match best.as_slice() {
         [] if passages.is_empty() => NOT_FOUND.to_owned(),
         [] => NOT_FOUND_ANYWHERE.to_owned(),
         best => best.iter().fold(FOUND.to_owned(), |text, sentence| match sentence.source {
@@ -108,7 +127,60 @@ fn write(req: &ChatRequest, passages: &[Passage]) -> Written {
             None => format!("{text}\n\n> {}", sentence.text),
         }),
     };
+    if !all {
+        text = format!("{text}\n\n{NOT_ALL}");
+    }
+    if let Some(end) = req.stop.iter().filter(|stop| !stop.is_empty()).filter_map(|stop| text.find(stop.as_str())).min()
+    {
+        text.truncate(end);
+    }
     cut(text, req.requested_max_tokens())
+}
+
+/// The beginning of a text, at most so many bytes of it.
+fn start_of(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
+/// The end of a text, at most so many bytes of it.
+fn end_of(text: &str, most: usize) -> &str {
+    &text[text.ceil_char_boundary(text.len().saturating_sub(most))..]
+}
+
+/// What this can not do, by the member that asks for it: whoever gets prose for JSON, or no call of a tool that had to be
+/// called, would take it for a fault of their own.
+///
+/// # Errors
+/// The first such member.
+pub fn check(req: &ChatRequest) -> Result<(), InvalidRequest> {
+    let refused = |field: &str, what: &str| {
+        let message = format!("is not something tollgate/extractive can do: {what}. Choose another model for it.");
+        Err(InvalidRequest::unsupported(field, message))
+    };
+    if req.response_format != ResponseFormat::Text {
+        return refused("response_format", "it quotes, and writes no JSON");
+    }
+    if !req.tools.is_empty() {
+        return refused("tools", "it calls no tools");
+    }
+    if matches!(req.tool_choice, Some(ToolChoice::Required | ToolChoice::Function(_) | ToolChoice::Other)) {
+        return refused("tool_choice", "it calls no tools");
+    }
+    for (field, what) in [
+        ("functions", "it calls no functions"),
+        ("function_call", "it calls no functions"),
+        ("logprobs", "it has no probabilities"),
+        ("top_logprobs", "it has no probabilities"),
+    ] {
+        match req.member(field) {
+            None | Some(Value::Bool(false)) => {}
+            Some(Value::String(word)) if field == "function_call" && word != "required" => {}
+            Some(Value::Number(number)) if number.as_u64() == Some(0) => {}
+            Some(Value::Array(items)) if items.is_empty() => {}
+            Some(_) => return refused(field, what),
+        }
+    }
+    Ok(())
 }
 
 fn is_spoken(message: &Message) -> bool {

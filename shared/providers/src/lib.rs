@@ -46,6 +46,7 @@
 
 mod anthropic;
 mod completion;
+mod conversation;
 mod dispatch;
 mod error;
 pub mod extractive;
@@ -54,8 +55,10 @@ mod image;
 mod members;
 mod model;
 mod openai;
+mod operations;
 pub mod price;
 mod request;
+mod schema;
 mod session;
 mod sse;
 mod stream;
@@ -69,4 +72,4 @@ pub use error::{ProviderError, ProviderErrorKind};
 pub use model::{ModelRef, Provider, UnknownModel, models_list};
 pub use request::{ChatRequest, InvalidRequest, InvalidRequestKind};
 pub use stream::{StreamDecoder, StreamEnd, StreamFinish, StreamOutcome};
-pub use usage::{Components, MOST_TOKENS_OF_ONE_FIGURE, ServiceTier, Usage};
+pub use usage::{Tier, Usage};

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+use crate::operations;
 
 /// An object's members, values as the text they arrived in. A name that comes twice counts once, the last one winning, so that
 /// no parser behind us can read another value than the one that was checked here.
@@ -19,6 +21,11 @@ impl Members {
     /// The value of a member as JSON text.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.get())
+    }
+
+    /// Takes out what is null: it is as good as absent.
+    pub(crate) fn drop_nulls(&mut self) {
+        self.0.retain(|(_, value)| value.get() != "null");
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -63,6 +70,19 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
+/// Most members of an object that is read this way. OpenAI's request has some forty; looking for one among so many is a
+/// matter of a microsecond, and a body cannot make it more.
+pub(crate) const MOST_MEMBERS: usize = 128;
+
+/// The object has more members than [`MOST_MEMBERS`].
+pub(crate) struct TooManyMembers;
+
+impl fmt::Display for TooManyMembers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "has more than {MOST_MEMBERS} members")
+    }
+}
+
 struct MembersVisitor;
 
 impl<'de> Visitor<'de> for MembersVisitor {
@@ -74,7 +94,15 @@ impl<'de> Visitor<'de> for MembersVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
         let mut members: Vec<(String, Box<RawValue>)> = Vec::new();
-        while let Some((key, value)) = map.next_entry::<String, Box<RawValue>>()? {
+        let mut read = 0;
+        while let Some(key) = map.next_key::<String>()? {
+            // Before its value is read. Members that come twice count, too: each is looked for among those before it.
+            read += 1;
+            if read > MOST_MEMBERS {
+                return Err(A::Error::custom(TooManyMembers));
+            }
+            let value = map.next_value()?;
+            operations::count(members.len());
             match members.iter_mut().find(|(known, _)| *known == key) {
                 Some(member) => member.1 = value,
                 None => members.push((key, value)),

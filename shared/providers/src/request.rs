@@ -3,16 +3,18 @@
 //! Source of the shape: <https://platform.openai.com/docs/api-reference/chat/create>. Fields that are not read here are kept as
 //! they came and go on to OpenAI unchanged; the other providers' encoders refuse those that would change the answer.
 
+pub(crate) mod allowed;
 mod message;
 mod read;
 mod tools;
 
 use serde_json::Value;
+use tollgate_domain::json_shape::{self, Bounds};
 
 pub(crate) use message::{Message, Part, Role};
 pub(crate) use tools::{ResponseFormat, Tool, ToolCall, ToolChoice};
 
-use crate::members::Members;
+use crate::members::{Members, TooManyMembers};
 use crate::tokens;
 
 /// What is wrong with a request, and where.
@@ -82,6 +84,7 @@ pub struct ChatRequest {
     include_usage: bool,
     choices: u64,
     prompt_tokens: u64,
+    pub(crate) end_user: Option<String>,
 }
 
 /// Most choices of one request. OpenAI allows 128, Gemini 8; each is an answer that has to be paid for.
@@ -100,9 +103,16 @@ impl ChatRequest {
     pub fn parse(body: &[u8]) -> Result<Self, InvalidRequest> {
         let not_json = |message: String| InvalidRequest::new(InvalidRequestKind::NotJson, "", message);
         let text = std::str::from_utf8(body).map_err(|_| not_json("The body must be UTF-8.".into()))?;
-        let members: Members = serde_json::from_str(text).map_err(|error| {
+        json_shape::measure(body, Bounds::CONVERSATION)
+            .map_err(|too_much| InvalidRequest::new(InvalidRequestKind::OutOfRange, "", format!("{too_much}.")))?;
+        let mut members: Members = serde_json::from_str(text).map_err(|error| {
+            if error.to_string().starts_with(&TooManyMembers.to_string()) {
+                return InvalidRequest::new(InvalidRequestKind::OutOfRange, "", format!("{TooManyMembers}."));
+            }
             not_json(format!("The body must be a JSON object (line {}, column {}).", error.line(), error.column()))
         })?;
+        members.drop_nulls();
+        allowed::check(&members)?;
         let messages = message::read_messages(read::value(&members, "messages")?)?;
         let tools = tools::read_tools(read::value(&members, "tools")?)?;
         let tool_choice = tools::read_tool_choice(read::value(&members, "tool_choice")?)?;
@@ -124,6 +134,7 @@ impl ChatRequest {
             tool_choice,
             response_format,
             prompt_tokens,
+            end_user: None,
             members,
         })
     }
@@ -143,9 +154,26 @@ impl ChatRequest {
         self.include_usage
     }
 
-    /// The client's own limit on tokens of one choice: `max_completion_tokens`, else `max_tokens`.
+    /// The client's own limit on tokens of one choice. Where both of its names are used the larger counts: that is what
+    /// some provider would take, so that is what is held, and one name is sent.
     pub fn requested_max_tokens(&self) -> Option<u64> {
-        self.max_completion_tokens.or(self.max_tokens)
+        self.max_completion_tokens.max(self.max_tokens)
+    }
+
+    /// The same with a limit on the answer, where the client named none.
+    #[must_use]
+    pub fn limited_to(mut self, most: Option<u64>) -> Self {
+        if self.requested_max_tokens().is_none() {
+            self.max_completion_tokens = most;
+        }
+        self
+    }
+
+    /// Who asks, as the provider is told: the same for the same person, and leading to nobody.
+    #[must_use]
+    pub fn on_behalf_of(mut self, end_user: String) -> Self {
+        self.end_user = Some(end_user);
+        self
     }
 
     /// How many answers were asked for (`n`), 1 to 8. A limit on tokens holds for each of them.

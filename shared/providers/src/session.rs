@@ -10,7 +10,7 @@ use crate::members::quoted;
 use crate::model::Provider;
 use crate::request::ChatRequest;
 use crate::tokens::TextTally;
-use crate::usage::{ServiceTier, Usage};
+use crate::usage::{Report, Tier, Usage};
 
 /// Turns one provider's frames into chunks.
 pub(crate) trait FrameDecoder {
@@ -29,10 +29,9 @@ pub(crate) struct Session {
     /// Whether the client wants the usage as a chunk of its own.
     pub(crate) include_usage: bool,
     pub(crate) choices: u64,
-    /// What the provider has reported so far.
-    pub(crate) usage: Option<Usage>,
-    /// What the chunks say they are served as; the one with the usage may not repeat it.
-    pub(crate) tier: ServiceTier,
+    report: Option<Report>,
+    /// What the chunks say they are served as; the one with the usage may not repeat it, and there may be none.
+    pub(crate) tier: Tier,
     pub(crate) tally: TextTally,
     /// The answer is whole.
     pub(crate) complete: bool,
@@ -58,8 +57,8 @@ impl Session {
             meta,
             include_usage: request.include_usage(),
             choices: request.choices(),
-            usage: None,
-            tier: ServiceTier::default(),
+            report: None,
+            tier: Tier::default(),
             tally: TextTally::default(),
             complete: false,
             done: false,
@@ -71,18 +70,33 @@ impl Session {
         }
     }
 
+    /// Takes what the provider reports, in whatever order.
+    pub(crate) fn report(&mut self, report: Option<Report>) {
+        if let Some(report) = report {
+            self.report = Some(self.report.map_or(report, |earlier| earlier.and_then(report)));
+        }
+    }
+
+    /// What the provider has reported so far.
+    pub(crate) fn reported(&self) -> Option<Usage> {
+        self.report.map(Report::usage)
+    }
+
+    /// The provider failed. What comes after a whole answer changes nothing of it.
     pub(crate) fn fail(&mut self, error: ProviderError) {
-        self.error = Some(error);
+        if !self.complete {
+            self.error = Some(error);
+        }
         self.done = true;
+    }
+
+    /// Whether anything of an answer was handed on: text, thinking, a call.
+    pub(crate) fn has_delivered(&self) -> bool {
+        self.tally.tokens() > 0
     }
 
     pub(crate) fn fail_unreadable(&mut self, what: &str) {
         self.fail(ProviderError::bad_answer(self.provider, what));
-    }
-
-    /// What the provider says it has used so far; reports may come at any time, also after the finish.
-    pub(crate) fn report(&mut self, usage: Usage) {
-        self.usage = Some(self.usage.map_or(usage, |known| known.updated_by(usage)));
     }
 
     pub(crate) fn take_out(&mut self) -> String {
@@ -108,6 +122,11 @@ impl Session {
     /// Text of the model's thinking, under the name `DeepSeek` introduced and many clients show.
     pub(crate) fn reasoning(&mut self, choice: u64, text: &str) {
         self.said(choice, "reasoning_content", text);
+    }
+
+    /// Text of a refusal, which OpenAI keeps apart from the answer.
+    pub(crate) fn refusal(&mut self, choice: u64, text: &str) {
+        self.said(choice, "refusal", text);
     }
 
     fn said(&mut self, choice: u64, name: &str, text: &str) {
@@ -147,7 +166,7 @@ impl Session {
     }
 
     /// The end of a translated stream: a finish chunk for each choice, and the usage where the client looks for it.
-    pub(crate) fn finish_chunks(&mut self, finished: &[(u64, &'static str)], usage: Usage) {
+    pub(crate) fn finish_chunks(&mut self, finished: &[(u64, &str)], usage: Usage) {
         let include_usage = self.include_usage;
         for (position, (choice, reason)) in finished.iter().enumerate() {
             self.open(*choice);
@@ -168,7 +187,7 @@ impl Session {
     /// What is to be metered, whatever has happened.
     pub(crate) fn settled_usage(&self) -> Usage {
         let delivered = self.tally.tokens();
-        let usage = match self.usage {
+        let usage = match self.reported() {
             None => Usage::estimated(self.prompt_estimate, delivered),
             Some(usage) if self.complete => usage.repaired(self.prompt_estimate, delivered),
             // The provider went on counting after its last report: what arrived since is estimated.
@@ -178,7 +197,6 @@ impl Session {
                 ..usage.repaired(self.prompt_estimate, delivered)
             },
         };
-        let tier = if usage.tier == ServiceTier::Standard { self.tier } else { usage.tier };
-        Usage { tier, ..usage }
+        usage.served_as(self.tier)
     }
 }

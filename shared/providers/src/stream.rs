@@ -1,7 +1,10 @@
 //! A stream of bytes from a provider in, a stream of OpenAI chunks for the client out.
 
 use crate::anthropic::AnthropicStream;
+use serde_json::Value;
+
 use crate::completion::CompletionMeta;
+use crate::dispatch::decode_completion;
 use crate::error::{ProviderError, ProviderErrorKind};
 use crate::gemini::GeminiStream;
 use crate::model::{ModelRef, Provider};
@@ -71,6 +74,8 @@ pub struct StreamFinish {
     pub usage: Usage,
     /// What happened.
     pub outcome: StreamOutcome,
+    /// Whether there is anything to charge: something was delivered, or the provider said that its answer is whole.
+    pub delivered: bool,
 }
 
 impl StreamDecoder {
@@ -83,6 +88,43 @@ impl StreamDecoder {
             Provider::Gemini => Codec::Gemini(GeminiStream::default()),
         };
         Self { sse: SseParser::default(), codec, session: Session::new(req, model.provider, meta) }
+    }
+
+    /// A whole answer in place of a stream, as some servers send it whatever they were asked: the stream that says the same,
+    /// and what it took.
+    ///
+    /// # Errors
+    /// When it is an error, or no answer.
+    pub fn of_whole(
+        req: &ChatRequest,
+        model: &ModelRef,
+        body: &[u8],
+        meta: &CompletionMeta,
+    ) -> Result<(String, Usage), ProviderError> {
+        let completion = decode_completion(req, model, 200, None, body, meta)?;
+        let answer: Value = serde_json::from_str(&completion.body)
+            .map_err(|_| ProviderError::bad_answer(model.provider, "a completion that is no JSON"))?;
+        let mut session = Session::new(req, model.provider, meta.clone());
+        let mut finished = Vec::new();
+        for choice in answer["choices"].as_array().into_iter().flatten() {
+            let index = choice["index"].as_u64().unwrap_or(0);
+            let message = &choice["message"];
+            session.open(index);
+            session.reasoning(index, message["reasoning_content"].as_str().unwrap_or_default());
+            session.text(index, message["content"].as_str().unwrap_or_default());
+            session.refusal(index, message["refusal"].as_str().unwrap_or_default());
+            for (place, call) in message["tool_calls"].as_array().into_iter().flatten().enumerate() {
+                let mut call = call.clone();
+                if let Some(members) = call.as_object_mut() {
+                    members.insert("index".into(), place.into());
+                }
+                session.tool_call(index, &call);
+            }
+            finished.push((index, choice["finish_reason"].as_str().unwrap_or("stop").to_owned()));
+        }
+        let finished: Vec<_> = finished.iter().map(|(index, reason)| (*index, reason.as_str())).collect();
+        session.finish_chunks(&finished, completion.usage);
+        Ok((session.take_out() + "data: [DONE]\n\n", completion.usage))
     }
 
     /// Takes bytes from upstream; returns SSE text to send on now (may be empty). Bytes after the end are ignored.
@@ -112,6 +154,22 @@ impl StreamDecoder {
         self.session.tally.tokens()
     }
 
+    /// Whether there is something for the client: a piece of the answer, or its end. Before that nothing needs to be sent,
+    /// and a failure can still be told as what it is.
+    pub fn has_begun(&self) -> bool {
+        self.session.has_delivered() || self.session.complete
+    }
+
+    /// Whether the answer is whole; what may follow is its usage and the end of the stream.
+    pub fn is_complete(&self) -> bool {
+        self.session.complete
+    }
+
+    /// The provider's own count, if it has sent one.
+    pub fn has_usage(&self) -> bool {
+        self.session.reported().is_some()
+    }
+
     /// Whether the terminal event was seen, or an error: there is nothing more to wait for.
     pub fn is_done(&self) -> bool {
         self.session.done
@@ -129,21 +187,28 @@ impl StreamDecoder {
             self.decode(&frames);
         }
         let usage = self.session.settled_usage();
+        let delivered = self.has_begun();
         if let Some(error) = self.session.error.take() {
             return self.failed(usage, error);
         }
         if self.session.complete {
             self.codec.as_decoder().tail(usage, &mut self.session);
             let out = self.session.take_out() + "data: [DONE]\n\n";
-            return StreamFinish { out, usage, outcome: StreamOutcome::Completed };
+            return StreamFinish { out, usage, outcome: StreamOutcome::Completed, delivered };
         }
         let cut = |message: &str| ProviderError::new(self.session.provider, ProviderErrorKind::Cut, message);
         match end {
-            StreamEnd::ClientGone => StreamFinish { out: String::new(), usage, outcome: StreamOutcome::ClientGone },
+            StreamEnd::ClientGone => {
+                StreamFinish { out: String::new(), usage, outcome: StreamOutcome::ClientGone, delivered }
+            }
+            StreamEnd::Closed if !delivered => {
+                let error = ProviderError::bad_answer(self.session.provider, "a stream without an answer in it");
+                self.failed(usage, error)
+            }
             StreamEnd::Closed => {
                 let out = cut("the stream ended before its end").to_frame();
                 let out = self.session.take_out() + &out;
-                StreamFinish { out, usage, outcome: StreamOutcome::Cut }
+                StreamFinish { out, usage, outcome: StreamOutcome::Cut, delivered }
             }
             StreamEnd::UpstreamFailed(reason) => {
                 let error = cut(&reason);
@@ -154,6 +219,6 @@ impl StreamDecoder {
 
     fn failed(&mut self, usage: Usage, error: ProviderError) -> StreamFinish {
         let out = self.session.take_out() + &error.to_frame();
-        StreamFinish { out, usage, outcome: StreamOutcome::Failed(error) }
+        StreamFinish { out, usage, outcome: StreamOutcome::Failed(error), delivered: self.has_begun() }
     }
 }

@@ -1,6 +1,6 @@
 //! What only OpenAI has. A field that would change the answer and cannot be carried over is refused by name, so that nobody gets
-//! less than was asked for without being told. Hints that do not change what an answer means (`seed`, `user`, `metadata`, `store`,
-//! `service_tier`, `prompt_cache_key`, `safety_identifier`, `prediction`, `verbosity`) and fields unknown here are left out.
+//! less than was asked for without being told. Hints that do not change what an answer means (`seed`, `service_tier`,
+//! `prompt_cache_key`, `prediction`, `verbosity`) are left out; what is unknown was refused before (`request::allowed`).
 
 use serde_json::Value;
 
@@ -49,9 +49,6 @@ const FIELDS: &[Field] = &[
     ("logprobs", |value| value == &Value::Bool(false)),
     ("top_logprobs", |value| value.as_u64() == Some(0)),
     ("logit_bias", is_empty),
-    ("modalities", |value| value.as_array().is_some_and(|list| list.iter().all(|item| item == "text"))),
-    ("audio", is_empty),
-    ("web_search_options", |_| false),
     ("functions", is_empty),
     ("function_call", |_| false),
 ];

@@ -1,18 +1,14 @@
 //! How many tokens an answer took: the unit Tollgate meters and bills.
 
-mod read;
+mod report;
 
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-pub(crate) use read::{in_body, in_object, tier_of};
-
-/// The most that one figure of one answer can be; what is above it is no count but a fault. The largest context window of any model
-/// so far holds ten million tokens, and the longest answer is 128,000 for each of at most eight choices: the next power of two above
-/// both. Two million answers of this size still add up to less than 2^53, beyond which JSON readers and D1 lose digits.
-pub const MOST_TOKENS_OF_ONE_FIGURE: u64 = 1 << 24;
+pub(crate) use report::Report;
 
 /// Tokens of one answer, in OpenAI's sense: `cached_tokens` are part of `prompt_tokens`, `reasoning_tokens` part of
-/// `completion_tokens`. The other providers' counts are brought to this sense by [`read`](self::read).
+/// `completion_tokens`. The other providers' counts are brought to this sense by their decoders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
     /// Tokens of the prompt, cached ones included.
@@ -23,45 +19,44 @@ pub struct Usage {
     pub cached_tokens: u64,
     /// The part of the answer that was thinking.
     pub reasoning_tokens: u64,
+    /// The part of the prompt that was written to the provider's cache (dearer, where a provider says so).
+    pub cache_written_tokens: u64,
+    /// Whether there is something in it that costs another price than text: then the cost is not known.
+    pub costs_apart: bool,
+    /// At which price the provider answered.
+    pub tier: Tier,
     /// Whether any of the counts is Tollgate's estimate, because the provider sent none or an impossible one.
     pub estimated: bool,
-    /// What the provider charges at another price than plain tokens.
-    pub components: Components,
-    /// What the answer says it was served as; decides the price, whatever the request asked for.
-    pub tier: ServiceTier,
 }
 
-/// Parts of an answer that have a price of their own, or none that is known. All are parts of the counts beside them, but for
-/// `searches`, which are calls.
+/// At which of its prices a provider says that it answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Components {
-    /// Of the prompt: written to the cache for five minutes (or for as long as the provider keeps it by default).
-    pub cache_write_tokens: u64,
-    /// Of the prompt: written to the cache for an hour.
-    pub cache_write_hour_tokens: u64,
-    /// Of the prompt: audio.
-    pub audio_prompt_tokens: u64,
-    /// Of the answer: audio.
-    pub audio_completion_tokens: u64,
-    /// Web searches the provider made.
-    pub searches: u64,
-    /// Something else that costs apart (pictures in the answer, a data region, a fast mode, a total that is not divided): what it
-    /// costs is not known here.
-    pub other: bool,
-}
-
-/// How a provider served an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ServiceTier {
-    /// The list price.
+pub enum Tier {
+    /// The list price, or nothing said.
     #[default]
     Standard,
-    /// Faster and dearer.
+    /// First in line, for more.
     Priority,
-    /// Slower and cheaper.
+    /// When there is room, for less.
     Flex,
-    /// Anything else (`scale`, `batch`, a name that is not known here): priced by contract.
+    /// One that has no price here.
     Other,
+}
+
+impl Tier {
+    /// As OpenAI's answers and chunks say it, as JSON text.
+    pub(crate) fn said(raw: &RawValue) -> Self {
+        serde_json::from_str::<String>(raw.get()).map_or(Self::Standard, |name| Self::named(&name))
+    }
+
+    fn named(name: &str) -> Self {
+        match name {
+            "default" | "auto" | "standard" | "standard_only" | "" | "on_demand" => Self::Standard,
+            "priority" | "fast" => Self::Priority,
+            "flex" => Self::Flex,
+            _ => Self::Other,
+        }
+    }
 }
 
 impl Usage {
@@ -82,34 +77,18 @@ impl Usage {
             self.prompt_tokens = prompt_estimate.max(1);
             self.estimated = true;
         }
-        if self.completion_tokens == 0 && delivered_estimate > 0 {
+        // Anthropic begins with a 1 that stands for the answer to come: where nothing corrects it, it is as good as nothing.
+        let is_only_begun = self.completion_tokens == 1 && delivered_estimate > 16;
+        if (self.completion_tokens == 0 && delivered_estimate > 0) || is_only_begun {
             self.completion_tokens = delivered_estimate;
             self.estimated = true;
         }
         self
     }
 
-    /// What a later report of the same answer adds. Reports are running totals, so a count never shrinks: a later 0, or a smaller
-    /// number, does not unsay what was counted before.
-    pub(crate) fn updated_by(self, later: Self) -> Self {
-        let (mine, theirs) = (self.components, later.components);
-        Self {
-            prompt_tokens: self.prompt_tokens.max(later.prompt_tokens),
-            completion_tokens: self.completion_tokens.max(later.completion_tokens),
-            cached_tokens: self.cached_tokens.max(later.cached_tokens),
-            reasoning_tokens: self.reasoning_tokens.max(later.reasoning_tokens),
-            // An impossible figure that was followed by a sound one does no harm, and neither does the other way round.
-            estimated: self.estimated && later.estimated,
-            components: Components {
-                cache_write_tokens: mine.cache_write_tokens.max(theirs.cache_write_tokens),
-                cache_write_hour_tokens: mine.cache_write_hour_tokens.max(theirs.cache_write_hour_tokens),
-                audio_prompt_tokens: mine.audio_prompt_tokens.max(theirs.audio_prompt_tokens),
-                audio_completion_tokens: mine.audio_completion_tokens.max(theirs.audio_completion_tokens),
-                searches: mine.searches.max(theirs.searches),
-                other: mine.other || theirs.other,
-            },
-            tier: if later.tier == ServiceTier::Standard { self.tier } else { later.tier },
-        }
+    /// The same, served as what the answer says beside its usage.
+    pub(crate) fn served_as(self, tier: Tier) -> Self {
+        if self.tier == Tier::Standard { Self { tier, ..self } } else { self }
     }
 
     /// The `usage` object of OpenAI's answers.

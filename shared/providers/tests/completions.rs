@@ -5,7 +5,7 @@ mod common;
 
 use common::{meta, model_of, recording, request};
 use serde_json::{Value, json};
-use tollgate_providers::{Completion, Components, ProviderError, ProviderErrorKind, Usage, decode_completion};
+use tollgate_providers::{Completion, ProviderError, ProviderErrorKind, Usage, decode_completion};
 
 fn decode(name: &str, status: u16, retry_after: Option<&str>, body: &[u8]) -> Result<Completion, ProviderError> {
     decode_completion(&request(json!({"stream": false})), &model_of(name), status, retry_after, body, &meta())
@@ -21,8 +21,14 @@ fn openai_s_answer_is_passed_on_byte_for_byte() {
     let body = recording("openai_completion.json");
     let completion = decode("openai_", 200, None, &body).unwrap();
     assert_eq!(completion.body.as_bytes(), body);
-    let usage =
-        Usage { prompt_tokens: 19, completion_tokens: 30, cached_tokens: 8, reasoning_tokens: 16, ..Usage::default() };
+    let usage = Usage {
+        prompt_tokens: 19,
+        completion_tokens: 30,
+        cached_tokens: 8,
+        reasoning_tokens: 16,
+        estimated: false,
+        ..Usage::default()
+    };
     assert_eq!(completion.usage, usage);
 }
 
@@ -46,10 +52,15 @@ fn openai_s_missing_usage_is_put_in_and_nothing_else_changes() {
 #[test]
 fn anthropic_s_answer_becomes_a_completion() {
     let (body, usage) = recorded("anthropic_message.json");
-    let components = Components { cache_write_tokens: 7, ..Components::default() };
     assert_eq!(
         usage,
-        Usage { prompt_tokens: 127, completion_tokens: 64, cached_tokens: 100, components, ..Usage::default() }
+        Usage {
+            prompt_tokens: 127,
+            completion_tokens: 64,
+            cached_tokens: 100,
+            cache_written_tokens: 7,
+            ..Usage::default()
+        }
     );
     assert_eq!(
         body,
@@ -69,7 +80,14 @@ fn gemini_s_answer_becomes_a_completion() {
     let (body, usage) = recorded("gemini_response.json");
     assert_eq!(
         usage,
-        Usage { prompt_tokens: 60, completion_tokens: 58, cached_tokens: 50, reasoning_tokens: 40, ..Usage::default() }
+        Usage {
+            prompt_tokens: 60,
+            completion_tokens: 58,
+            cached_tokens: 50,
+            reasoning_tokens: 40,
+            estimated: false,
+            ..Usage::default()
+        }
     );
     assert_eq!(
         body["choices"],

@@ -5,7 +5,7 @@ mod common;
 
 use common::encode;
 use serde_json::{Value, json};
-use tollgate_providers::{ChatRequest, Endpoint, ModelRef, encode_request};
+use tollgate_providers::{ChatRequest, Endpoint, InvalidRequestKind, ModelRef, encode_request};
 
 fn body(model: &str, members: &Value) -> Value {
     limited(model, members, None)
@@ -48,7 +48,7 @@ fn conversation() -> Value {
 
 #[test]
 fn openai_gets_the_body_as_it_is_with_its_own_model_name() {
-    let members = json!({"x_new": {"deep": [1.50, 12_345_678_901_234_567_890_u64]}, "logprobs": true, "n": 2});
+    let members = json!({"prediction": {"deep": [1.50, 12_345_678_901_234_567_890_u64]}, "logprobs": true, "n": 2});
     let sent = encode(OPENAI, &members, None).unwrap();
     assert_eq!(sent.url, "http://h/v1/chat/completions");
     assert!(sent.headers.contains(&("authorization", "Bearer k1".to_owned())));
@@ -61,13 +61,13 @@ fn openai_gets_the_body_as_it_is_with_its_own_model_name() {
 
 #[test]
 fn openai_s_numbers_and_spaces_are_not_touched() {
-    let body = br#"{"messages":[{"role":"user","content":"a\u00e9"}],"big":12345678901234567890123, "model":"openai/m","f":1.50}"#;
+    let body = br#"{"messages":[{"role":"user","content":"a\u00e9"}],"prediction":{"big":12345678901234567890123}, "model":"openai/m","seed":1.50}"#;
     let request = ChatRequest::parse(body).unwrap();
     let endpoint = Endpoint { base_url: "http://h/v1".into(), api_key: "k".into() };
     let sent = encode_request(&request, &ModelRef::parse("openai/m").unwrap(), &endpoint, None).unwrap();
     assert_eq!(
         sent.body,
-        r#"{"messages":[{"role":"user","content":"a\u00e9"}],"big":12345678901234567890123,"model":"m","f":1.50}"#
+        r#"{"messages":[{"role":"user","content":"a\u00e9"}],"prediction":{"big":12345678901234567890123},"model":"m","seed":1.50}"#
     );
 }
 
@@ -81,6 +81,54 @@ fn a_second_max_tokens_cannot_slip_past_the_limit() {
     let sent = encode_request(&request, &ModelRef::parse("openai/m").unwrap(), &endpoint, Some(50)).unwrap();
     assert_eq!(sent.body.matches("max_tokens").count(), 1);
     assert!(sent.body.contains("\"max_tokens\":50"));
+}
+
+#[test]
+fn what_costs_apart_or_acts_on_the_operator_s_account_is_refused_by_name() {
+    for (members, field) in [
+        (json!({"service_tier": "priority"}), "service_tier"),
+        (json!({"service_tier": "flex"}), "service_tier"),
+        (json!({"modalities": ["text", "audio"]}), "modalities"),
+        (json!({"audio": {"voice": "alloy", "format": "wav"}}), "audio"),
+        (json!({"web_search_options": {}}), "web_search_options"),
+        (json!({"best_of": 5}), "best_of"),
+        (json!({"store": true}), "store"),
+        (json!({"metadata": {"a": "b"}}), "metadata"),
+        (json!({"prompt_cache_retention": "24h"}), "prompt_cache_retention"),
+        (json!({"a_member_of_tomorrow": 1}), "a_member_of_tomorrow"),
+        (json!({"tools": [{"type": "web_search"}]}), "tools[0].type"),
+    ] {
+        for model in [OPENAI, ANTHROPIC, GEMINI] {
+            let mut body = json!({"model": model, "messages": [{"role": "user", "content": "x"}]});
+            body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+            let error = ChatRequest::parse(body.to_string().as_bytes()).unwrap_err();
+            assert_eq!((error.field.as_str(), error.kind), (field, InvalidRequestKind::Unsupported), "{members}");
+        }
+    }
+    let harmless = json!({"service_tier": "auto", "modalities": ["text"], "best_of": 1, "store": false, "metadata": {}, "audio": null, "made_up": null});
+    let sent = body(OPENAI, &harmless);
+    assert!(sent.get("made_up").is_none());
+    assert_eq!((&sent["service_tier"], sent.get("audio")), (&json!("auto"), None), "what says nothing is not sent");
+}
+
+#[test]
+fn the_provider_is_told_who_asks_under_our_name_for_them_alone() {
+    let sent = |model: &str, members: Value| -> Value {
+        let mut asked = json!({"model": model, "messages": [{"role": "user", "content": "x"}]});
+        asked.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        let request = ChatRequest::parse(asked.to_string().as_bytes()).unwrap().on_behalf_of("tg_pseudonym".into());
+        let endpoint = Endpoint { base_url: "http://h/v1".into(), api_key: "k".into() };
+        let model = ModelRef::parse(model).unwrap();
+        serde_json::from_str(&encode_request(&request, &model, &endpoint, None).unwrap().body).unwrap()
+    };
+    let named = json!({"user": "ada@example.com", "safety_identifier": "ada"});
+    for members in [json!({}), named.clone()] {
+        let openai = sent(OPENAI, members.clone());
+        assert_eq!((&openai["user"], openai.get("safety_identifier")), (&json!("tg_pseudonym"), None));
+        assert_eq!(sent(ANTHROPIC, members.clone())["metadata"], json!({"user_id": "tg_pseudonym"}));
+        assert!(!sent(GEMINI, members).to_string().contains("ada"));
+    }
+    assert!(body(OPENAI, &named).get("user").is_none(), "the client's own word never leaves");
 }
 
 #[test]
@@ -104,7 +152,10 @@ fn the_limit_is_sent_under_the_name_the_client_used() {
     assert_eq!(sent(json!({"max_tokens": 5}), Some(9)), (Some(5), None));
     assert_eq!(sent(json!({"max_completion_tokens": 20}), Some(9)), (None, Some(9)));
     assert_eq!(sent(json!({"max_completion_tokens": null}), Some(9)), (None, Some(9)));
-    assert_eq!(sent(json!({"max_completion_tokens": 20, "max_tokens": 5}), Some(9)), (Some(5), Some(9)));
+    // Both names: the larger counts, and one is sent.
+    assert_eq!(sent(json!({"max_completion_tokens": 20, "max_tokens": 5}), Some(9)), (None, Some(9)));
+    assert_eq!(sent(json!({"max_completion_tokens": 1, "max_tokens": 200_000}), None), (None, Some(200_000)));
+    assert_eq!(sent(json!({"max_completion_tokens": 7, "max_tokens": 5}), None), (None, Some(7)));
     for (allowed, requested, expected) in
         [(None, None, 4_096), (Some(9), None, 9), (Some(9), Some(20), 9), (Some(9), Some(5), 5)]
     {
@@ -116,7 +167,10 @@ fn the_limit_is_sent_under_the_name_the_client_used() {
 
 #[test]
 fn anthropic_gets_turns_of_blocks() {
-    let sent = encode(ANTHROPIC, &conversation(), Some(200)).unwrap();
+    let mut conversation = conversation();
+    // Anthropic takes one of it and temperature.
+    conversation["top_p"] = json!(null);
+    let sent = encode(ANTHROPIC, &conversation, Some(200)).unwrap();
     assert_eq!(sent.url, "http://h/v1/messages");
     assert!(sent.headers.contains(&("x-api-key", "k1".to_owned())));
     assert!(sent.headers.contains(&("anthropic-version", "2023-06-01".to_owned())));
@@ -141,7 +195,6 @@ fn anthropic_gets_turns_of_blocks() {
                     {"type": "tool_result", "tool_use_id": "call_2", "content": "0.4 m"},
                     {"type": "text", "text": "So?"}]}],
             "temperature": 0.5,
-            "top_p": 0.9,
             "stop_sequences": ["END"],
             "tools": [
                 {"name": "look", "description": "Looks.",
@@ -217,7 +270,9 @@ fn tool_choices_are_translated() {
 fn response_formats_are_translated() {
     let schema = json!({"type": "object", "properties": {"a": {"type": "integer"}}});
     let format = json!({"response_format": {"type": "json_schema", "json_schema": {"name": "x", "strict": true, "schema": schema}}});
-    assert_eq!(body(ANTHROPIC, &format)["output_config"], json!({"format": {"type": "json_schema", "schema": schema}}));
+    let mut closed = schema.clone();
+    closed["additionalProperties"] = json!(false);
+    assert_eq!(body(ANTHROPIC, &format)["output_config"], json!({"format": {"type": "json_schema", "schema": closed}}));
     assert_eq!(
         body(GEMINI, &format)["generationConfig"],
         json!({"responseMimeType": "application/json", "responseJsonSchema": schema})

@@ -4,7 +4,7 @@ mod common;
 
 use common::{decoder, feed, read, recording};
 use serde_json::{Value, json};
-use tollgate_providers::{Components, ProviderErrorKind, StreamEnd, StreamOutcome, Usage};
+use tollgate_providers::{ProviderErrorKind, StreamEnd, StreamOutcome, Usage};
 
 const HELLO: &str = "Grüße! 您好，世界 🦀.";
 
@@ -85,13 +85,7 @@ fn text_arrives_whole_with_the_provider_s_usage_where_the_client_asked_for_it() 
     let cached = |usage: Usage, cached_tokens| Usage { cached_tokens, ..usage };
     for (name, expected) in [
         ("openai_text.sse", cached(usage(19, 11), 8)),
-        (
-            "anthropic_text.sse",
-            Usage {
-                components: Components { cache_write_tokens: 7, ..Components::default() },
-                ..cached(usage(127, 15), 100)
-            },
-        ),
+        ("anthropic_text.sse", Usage { cache_written_tokens: 7, ..cached(usage(127, 15), 100) }),
         ("gemini_text.sse", usage(21, 9)),
     ] {
         for (members, on_its_own) in [(json!({}), false), (with_usage(), true)] {
@@ -272,14 +266,14 @@ fn two_choices_end_when_both_have_ended() {
 
 #[test]
 fn done_is_seen_at_the_terminal_event_and_what_follows_is_ignored() {
-    // Gemini has no terminal event: its stream ends with the line.
-    for name in ["openai_text.sse", "anthropic_text.sse"] {
+    for name in ["openai_text.sse", "anthropic_text.sse", "gemini_text.sse"] {
         let mut decoder = decoder(name, json!({}));
         assert!(!decoder.is_done());
         decoder.push(&recording(name));
-        assert!(decoder.is_done(), "{name}");
+        assert!(decoder.is_complete(), "{name}");
         assert_eq!(decoder.delivered_tokens_estimate(), 10, "{name}");
-        assert_eq!(decoder.push(b"data: {\"error\":{\"message\":\"late\"}}\n\n"), "", "{name}");
+        decoder.push(b"data: {\"error\":{\"message\":\"late\"}}\n\n");
+        assert!(decoder.is_done(), "{name}");
         assert_eq!(decoder.finish(StreamEnd::ClientGone).outcome, StreamOutcome::Completed, "{name}");
     }
 }

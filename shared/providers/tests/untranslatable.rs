@@ -20,10 +20,8 @@ fn what_cannot_be_translated_is_named() {
     for (members, field) in [
         (json!({"logprobs": true}), "logprobs"),
         (json!({"logit_bias": {"5": 1}}), "logit_bias"),
-        (json!({"modalities": ["text", "audio"]}), "modalities"),
         (json!({"functions": [{"name": "f"}]}), "functions"),
         (json!({"function_call": "auto"}), "function_call"),
-        (json!({"web_search_options": {}}), "web_search_options"),
         (json!({"top_logprobs": 2}), "top_logprobs"),
         (json!({"tools": [{"type": "custom", "custom": {"name": "x"}}]}), "tools[0].type"),
         (json!({"tool_choice": {"type": "allowed_tools"}}), "tool_choice.type"),

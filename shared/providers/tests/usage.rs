@@ -6,10 +6,10 @@ mod common;
 use common::{decoder, feed, meta, model_of, request};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tollgate_providers::{
-    MOST_TOKENS_OF_ONE_FIGURE, ModelRef, ServiceTier, StreamDecoder, StreamEnd, StreamOutcome, Usage,
-    decode_completion, price,
-};
+use tollgate_providers::{ModelRef, StreamDecoder, StreamEnd, StreamOutcome, Tier, Usage, decode_completion, price};
+
+/// The most that one figure can be.
+const MOST: u64 = 1 << 24;
 
 /// An answer of eight bytes, two tokens by estimate, with a usage object.
 fn whole(provider: &str, usage: &Value) -> Usage {
@@ -140,7 +140,7 @@ fn a_figure_that_cannot_be_is_replaced_by_the_estimate() {
         json!("1e99"),
         json!("NaN"),
         json!("inf"),
-        json!(MOST_TOKENS_OF_ONE_FIGURE + 1),
+        json!(MOST + 1),
         json!(null),
         json!("many"),
         json!([5]),
@@ -162,9 +162,7 @@ fn a_figure_that_cannot_be_is_replaced_by_the_estimate() {
 
 #[test]
 fn whole_numbers_are_read_however_they_are_written() {
-    for written in
-        [json!(1200), json!(1200.0), json!("1200"), json!(" 1200 "), json!("1200.0"), json!(1.2e3), json!(1199.5)]
-    {
+    for written in [json!(1200), json!(1200.0), json!("1200"), json!(" 1200 "), json!("1200.0"), json!(1.2e3)] {
         let usage = whole("openai_", &json!({"prompt_tokens": written, "completion_tokens": 7}));
         assert_eq!(counts(usage), (1200, 7, 0, 0, false), "{written}");
     }
@@ -244,16 +242,16 @@ fn the_tier_is_the_answer_s_wherever_it_stands() {
     let gpt = ModelRef::parse("openai/gpt-5").unwrap();
     let stop = json!([{"index": 0, "delta": {}, "finish_reason": "stop"}]);
     for (said, tier, cost) in [
-        (json!(null), ServiceTier::Standard, Some(11_250)),
-        (json!("default"), ServiceTier::Standard, Some(11_250)),
-        (json!("priority"), ServiceTier::Priority, Some(22_500)),
-        (json!("flex"), ServiceTier::Flex, Some(5_625)),
-        (json!("scale"), ServiceTier::Other, None),
+        (json!(null), Tier::Standard, Some(11_250)),
+        (json!("default"), Tier::Standard, Some(11_250)),
+        (json!("priority"), Tier::Priority, Some(22_500)),
+        (json!("flex"), Tier::Flex, Some(5_625)),
+        (json!("scale"), Tier::Other, None),
     ] {
         let usage = json!({"prompt_tokens": 1_000, "completion_tokens": 1_000});
         let body =
             json!({"choices": [{"index": 0, "message": {"content": "x"}}], "usage": usage, "service_tier": said});
-        let asked = request(json!({"stream": false, "service_tier": "priority"}));
+        let asked = request(json!({"stream": false}));
         let whole = decode_completion(&asked, &gpt, 200, None, body.to_string().as_bytes(), &meta()).unwrap().usage;
         let frames =
             [chunk(json!({"choices": stop, "service_tier": said})), chunk(json!({"choices": [], "usage": usage}))];
@@ -262,51 +260,7 @@ fn the_tier_is_the_answer_s_wherever_it_stands() {
         }
     }
     let usage = whole("anthropic_", &json!({"input_tokens": 5, "output_tokens": 5, "service_tier": "batch"}));
-    assert_eq!(usage.tier, ServiceTier::Other);
-}
-
-#[test]
-fn parts_that_cost_apart_are_seen() {
-    let usage = whole(
-        "anthropic_",
-        &json!({"input_tokens": 10, "output_tokens": 5, "cache_creation_input_tokens": 300,
-        "cache_creation": {"ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 200}, "server_tool_use": {"web_search_requests": 3}}),
-    );
-    assert_eq!(
-        (
-            usage.prompt_tokens,
-            usage.components.cache_write_tokens,
-            usage.components.cache_write_hour_tokens,
-            usage.components.searches
-        ),
-        (310, 100, 200, 3)
-    );
-    let usage = whole(
-        "openai_",
-        &json!({"prompt_tokens": 50, "completion_tokens": 20,
-        "prompt_tokens_details": {"audio_tokens": 40}, "completion_tokens_details": {"audio_tokens": 15}}),
-    );
-    assert_eq!((usage.components.audio_prompt_tokens, usage.components.audio_completion_tokens), (40, 15));
-    let usage = whole(
-        "gemini_",
-        &json!({"promptTokenCount": 50, "candidatesTokenCount": 20, "promptTokensDetails": [
-        {"modality": "TEXT", "tokenCount": 10}, {"modality": "AUDIO", "tokenCount": 40}]}),
-    );
-    assert_eq!(usage.components.audio_prompt_tokens, 40);
-    let usage = whole(
-        "gemini_",
-        &json!({"promptTokenCount": 50, "candidatesTokenCount": 20,
-        "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": 20}]}),
-    );
-    assert!(usage.components.other);
-    assert!(
-        whole("anthropic_", &json!({"input_tokens": 1, "output_tokens": 1, "inference_geo": "us"})).components.other
-    );
-    assert!(
-        !whole("anthropic_", &json!({"input_tokens": 1, "output_tokens": 1, "inference_geo": "global"}))
-            .components
-            .other
-    );
+    assert_eq!(usage.tier, Tier::Other);
 }
 
 const NAMES: &str = "(prompt_tokens|completion_tokens|total_tokens|input_tokens|output_tokens|cache_read_input_tokens|\
@@ -347,11 +301,10 @@ proptest! {
         ];
         for (provider, frames) in frames {
             for usage in [whole(provider, &usage), streamed(provider, &frames)] {
-                prop_assert!((1..=MOST_TOKENS_OF_ONE_FIGURE).contains(&usage.prompt_tokens), "{provider} {usage:?}");
-                prop_assert!((1..=MOST_TOKENS_OF_ONE_FIGURE).contains(&usage.completion_tokens), "{provider} {usage:?}");
+                prop_assert!((1..=MOST).contains(&usage.prompt_tokens), "{provider} {usage:?}");
+                prop_assert!((1..=MOST).contains(&usage.completion_tokens), "{provider} {usage:?}");
                 prop_assert!(usage.cached_tokens <= usage.prompt_tokens);
                 prop_assert!(usage.reasoning_tokens <= usage.completion_tokens);
-                prop_assert!(usage.components.searches <= MOST_TOKENS_OF_ONE_FIGURE);
             }
         }
     }
@@ -403,5 +356,29 @@ fn gemini_s_last_finish_reason_counts_and_calls_after_a_stop_are_calls() {
         let (out, finish) = feed(decoder("gemini_", json!({})), std::iter::once(frames.as_bytes()));
         assert_eq!(finish.outcome, StreamOutcome::Completed);
         assert_eq!(common::read(&out).finish_reasons, [expected]);
+    }
+}
+
+#[test]
+fn a_part_that_costs_apart_makes_the_cost_unknown() {
+    for usage in [
+        json!({"prompt_tokens": 50, "completion_tokens": 20, "prompt_tokens_details": {"audio_tokens": 40}}),
+        json!({"prompt_tokens": 50, "completion_tokens": 20, "completion_tokens_details": {"image_tokens": 4}}),
+        json!({"prompt_tokens": 50, "completion_tokens": 20, "num_sources_used": 3}),
+        json!({"input_tokens": 1, "output_tokens": 1, "server_tool_use": {"web_search_requests": 3}}),
+        json!({"input_tokens": 1, "output_tokens": 1, "inference_geo": "us"}),
+        json!({"input_tokens": 1, "output_tokens": 1, "speed": "fast"}),
+        json!({"promptTokenCount": 50, "candidatesTokenCount": 20, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 10}, {"modality": "AUDIO", "tokenCount": 40}]}),
+        json!({"promptTokenCount": 50, "candidatesTokenCount": 20, "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": 20}]}),
+        json!({"total_tokens": 70}),
+    ] {
+        assert!(whole("openai_", &usage).costs_apart, "{usage}");
+    }
+    for usage in [
+        json!({"prompt_tokens": 50, "completion_tokens": 20, "prompt_tokens_details": {"audio_tokens": 0}, "completion_tokens_details": {"rejected_prediction_tokens": 9}}),
+        json!({"input_tokens": 1, "output_tokens": 1, "inference_geo": "global", "speed": "standard", "server_tool_use": {"web_search_requests": 0}}),
+        json!({"promptTokenCount": 50, "candidatesTokenCount": 20, "promptTokensDetails": [{"modality": "IMAGE", "tokenCount": 40}]}),
+    ] {
+        assert!(!whole("openai_", &usage).costs_apart, "{usage}");
     }
 }

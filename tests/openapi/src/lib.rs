@@ -118,7 +118,11 @@ fn health(document: &mut serde_json::Value) {
         serde_json::json!({"get": {"tags": ["health"], "operationId": id, "summary": summary, "responses": responses}})
     };
     document["paths"]["/health"] = operation("health", "200 as long as the gateway lives.", false);
-    document["paths"]["/health/ready"] = operation("ready", "Checks every function and its stores.", true);
+    document["paths"]["/health/ready"] = operation(
+        "ready",
+        "Whether every function answers, and its stores have the tables that it needs. The outcome is kept for five seconds; `as_of` says when it was found out.",
+        true,
+    );
 }
 
 #[cfg(test)]

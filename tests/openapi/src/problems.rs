@@ -137,6 +137,9 @@ explained! {
     ProviderUnavailable:
         "The model provider is overloaded, or limits this installation. Nothing was charged.",
         "Try again after `Retry-After` seconds, or later if the header is absent; or use another model.";
+    ProviderTimeout:
+        "The model provider did not answer within the time that this installation gives it. Nothing was charged.",
+        "Ask for a shorter answer or as a stream, try another model, or try again later; `Idempotency-Key` is free again.";
     DependencyUnavailable:
         "A part of the platform cannot be reached; `dependency` names it.",
         "Try again after `Retry-After` seconds. `GET /health/ready` tells the operator what does not answer.";

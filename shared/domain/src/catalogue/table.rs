@@ -1,7 +1,7 @@
 //! The catalogue. The single source of every limit and price.
 //!
 //! Limits are per billing month, also where a year is paid at once; a trial's are for the whole of it. Prices are US
-//! cents before tax. Annual prices are ten months (`contract.md`, "Plans, trials, billing"); overage costs the same either way.
+//! cents before tax. Annual prices are ten months (docs/BILLING.md); overage costs the same either way.
 
 use super::{
     names::{Plan, Product},

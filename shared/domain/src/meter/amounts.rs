@@ -59,13 +59,23 @@ pub struct Amounts {
     pub emails: u64,
 }
 
+/// The most that one piece of work can count on a meter. No answer has a billion tokens; whoever says so, a provider or
+/// what stands in its place, is wrong, and would lock its user out for good: sums stay far below 2^53, up to which
+/// JavaScript's numbers and D1 are exact.
+pub const MOST_AMOUNT: u64 = 1_000_000_000;
+
 impl Amounts {
+    /// Meter by meter, at most [`MOST_AMOUNT`].
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        Self::of(|meter| self.get(meter).min(MOST_AMOUNT))
+    }
+
     /// Nothing on any meter.
     pub const ZERO: Self = Self { requests: 0, tokens: 0, emails: 0 };
 
-    /// The most that one piece of work can take of a meter. Two million pieces of this size still add up to less than 2^53, beyond
-    /// which JSON readers and the analytics copy lose digits; what is more is no amount but a fault of whoever counted.
-    pub const MOST_AT_ONCE: u64 = 1 << 32;
+    /// The most that one piece of work can take of a meter; what is more is no amount but a fault of whoever counted.
+    pub const MOST_AT_ONCE: u64 = MOST_AMOUNT;
 
     /// The most that a period's total can be: far beyond any use, and the totals of ten thousand members still add up without
     /// saturating, since a sum that has saturated cannot be taken apart again.

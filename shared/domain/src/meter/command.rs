@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Amounts, Bucket, Credential, Entitlement, Event, Grant, LeaseGrant, MeterKey, MeterName, RateLimit, Standing,
+    Amounts, AnswerRoom, Bucket, Credential, Entitlement, Event, Grant, LeaseGrant, MeterKey, MeterName, RateLimit,
+    Standing,
 };
 use crate::{
     api_key::Scope,
@@ -19,6 +20,12 @@ pub struct Reserve {
     pub id: ReservationId,
     /// What to hold, all or nothing.
     pub amounts: Amounts,
+    /// Room for an answer whose length nobody has named, in tokens: what is granted of it is held beside the amounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<AnswerRoom>,
+    /// The request, to be found again by it should it never be settled.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub request_id: String,
     /// How long until it expires and counts at its estimate.
     pub ttl_ms: i64,
     /// The API key it came with, to be verified.
@@ -33,6 +40,14 @@ pub struct Reserve {
     /// A digest of what was asked, to tell a retry from another request under the same key.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub fingerprint: String,
+}
+
+impl Reserve {
+    /// The least that has to be there: the fixed amounts, and the shortest answer worth asking for.
+    pub fn least(&self) -> Amounts {
+        let answer = self.answer.map_or(0, |room| room.least.min(room.wanted));
+        Amounts { tokens: self.amounts.tokens.saturating_add(answer), ..self.amounts }
+    }
 }
 
 /// What a settled reservation was used for: the row of `GET /usage/logs`.

@@ -69,18 +69,18 @@ impl State {
             Command::Refuse(reserve, refusal) => self.refuse(reserve, refusal, prior, now),
             Command::Lease(grant) => (Decision::Done, self.lease_event(grant, now)),
             Command::ReturnIdle => (Decision::Done, self.return_idle(now)),
-            Command::Settle(settle) => (
-                Decision::Done,
+            Command::Settle(settle) => {
                 // What comes from a provider by way of the shell is believed within bounds: nothing that is settled can make the
-                // state's sums saturate, now or for the rest of a period.
-                if let Some(hold) = self.held.get(&settle.id) {
+                // state's sums saturate, or use up a plan that nobody used.
+                let events = if let Some(hold) = self.held.get(&settle.id) {
                     vec![Event::Settled(settle.believable_or(hold.amounts))]
                 } else if let Some(hold) = self.expired.get(&settle.id) {
                     vec![Event::SettledLate(settle.believable_or(hold.amounts))]
                 } else {
                     Vec::new()
-                },
-            ),
+                };
+                (Decision::Done, events)
+            }
             Command::Release(id) => (
                 Decision::Done,
                 if self.is_held(*id) {
@@ -110,7 +110,7 @@ impl State {
         self.held
             .iter()
             .filter(|(_, hold)| hold.until <= now)
-            .map(|(id, hold)| Event::Expired { id: *id, amounts: hold.amounts })
+            .map(|(id, hold)| Event::Expired { id: *id, amounts: hold.amounts, request_id: hold.request_id.clone() })
             .collect()
     }
 
@@ -135,25 +135,27 @@ impl State {
             Err(refusal) => return (Decision::Refused(refusal), Vec::new()),
         };
         match self.obstacle(reserve, now) {
-            Some(Obstacle::Short) => (Decision::Short { needed: reserve.amounts }, Vec::new()),
+            Some(Obstacle::Short) => (Decision::Short { needed: reserve.least() }, Vec::new()),
             Some(Obstacle::Refused(refusal)) => {
                 let events = remembered(reserve, &refusal);
                 (Decision::Refused(refusal), events)
             }
             None => {
+                let amounts = self.held_for(reserve, now);
                 let event = Event::Reserved {
                     id: reserve.id,
-                    amounts: reserve.amounts,
+                    amounts,
+                    request_id: reserve.request_id.clone(),
                     expires_at: now.plus_millis(reserve.ttl_ms.max(1)),
                     fingerprint: reserve.fingerprint.clone(),
                     rates,
                 };
                 let mut standing = self.standings(now);
                 for meter in &mut standing {
-                    meter.reserved = meter.reserved.saturating_add(reserve.amounts.get(meter.meter));
+                    meter.reserved = meter.reserved.saturating_add(amounts.get(meter.meter));
                 }
                 let trial_ends_at = self.trial_ends_at();
-                let admitted = Admitted { id: reserve.id, amounts: reserve.amounts, standing, trial_ends_at };
+                let admitted = Admitted { id: reserve.id, amounts, standing, trial_ends_at };
                 (Decision::Admitted(admitted), vec![event])
             }
         }
@@ -224,6 +226,23 @@ impl State {
         Some(if *fingerprint == reserve.fingerprint { decision } else { Decision::Refused(Refusal::KeyReused) })
     }
 
+    /// What an admitted reservation holds: its amounts, and what is granted to its answer. Under a hard limit, or a lease
+    /// from the team's pool, everything that may still be answered is held.
+    fn held_for(&self, reserve: &Reserve, now: Timestamp) -> Amounts {
+        let (Some(room), Some(entitlement)) = (reserve.answer, &self.entitlement) else {
+            return reserve.amounts;
+        };
+        let is_hard = entitlement.pooled || matches!(entitlement.limits.tokens, Limit::Hard(_));
+        let capacity = self.capacity(entitlement, MeterName::Tokens, now).filter(|_| is_hard);
+        let granted = capacity.map_or(room.least, |capacity| {
+            let (settled, reserved) = self.in_use(now);
+            let in_use = settled.plus(reserved).plus(reserve.amounts).tokens;
+            // Admitted, so the least fits.
+            room.granted(capacity.saturating_sub(in_use), self.held_count()).unwrap_or(room.least)
+        });
+        Amounts { tokens: reserve.amounts.tokens.saturating_add(granted), ..reserve.amounts }
+    }
+
     /// Why this reservation cannot be had; `None` when it can.
     fn obstacle(&self, reserve: &Reserve, now: Timestamp) -> Option<Obstacle> {
         let Some(entitlement) = &self.entitlement else {
@@ -232,14 +251,15 @@ impl State {
         if let Some(refusal) = entitlement.terms.over(now, entitlement.plan) {
             return Some(Obstacle::Refused(refusal));
         }
-        let asked = || MeterName::ALL.into_iter().filter(|meter| reserve.amounts.get(*meter) > 0);
+        let needed = reserve.least();
+        let asked = || MeterName::ALL.into_iter().filter(|meter| needed.get(*meter) > 0);
         if let Some(meter) = asked().find(|meter| entitlement.limits.get(*meter) == Limit::NotIncluded) {
             return Some(Obstacle::Refused(Refusal::NotIncluded { meter, plan: entitlement.plan }));
         }
         let (settled, reserved) = self.in_use(now);
         let in_use = settled.plus(reserved);
         let meter = asked().find(|meter| {
-            let requested = reserve.amounts.get(*meter);
+            let requested = needed.get(*meter);
             self.capacity(entitlement, *meter, now)
                 .is_some_and(|capacity| requested > capacity.saturating_sub(in_use.get(*meter)))
         })?;
@@ -247,7 +267,7 @@ impl State {
             return Some(Obstacle::Short);
         }
         let standing = self.standings(now).into_iter().find(|standing| standing.meter == meter)?;
-        let requested = reserve.amounts.get(meter);
+        let requested = needed.get(meter);
         Some(Obstacle::Refused(Refusal::QuotaExceeded { standing, requested, plan: entitlement.plan }))
     }
 }

@@ -28,6 +28,9 @@ pub enum Event {
         /// Digest of the request, where it came with a key.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         fingerprint: String,
+        /// The request that it is for: all there is to find it by, should it never be settled.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        request_id: String,
         /// The buckets of rate limits, as they are afterwards.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         rates: Vec<(Bucket, i64)>,
@@ -59,6 +62,9 @@ pub enum Event {
         id: ReservationId,
         /// Its estimate, which now counts.
         amounts: Amounts,
+        /// The request that it was for.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        request_id: String,
     },
     /// A share of a limit was reached for the first time in this period.
     MarkReached {

@@ -29,6 +29,7 @@
 //! event that has been made durable. So a failed write leaves the state as it was.
 
 mod amounts;
+mod answer_room;
 mod command;
 mod decide;
 mod event;
@@ -43,7 +44,8 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use amounts::{Amounts, Limit, Limits, MeterName};
+pub use amounts::{Amounts, Limit, Limits, MOST_AMOUNT, MeterName};
+pub use answer_room::AnswerRoom;
 pub use command::{Admitted, Command, Decision, Prior, Refusal, Reserve, Settle, UsageDetail};
 pub use event::Event;
 pub use grant::{Grant, GrantReason, Grants, HeldGrant};

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Amounts, Bucket, Entitlement, Event, Grants, Keys, LATE_SETTLE_WINDOW_MS, Lease, Limit, MeterName, Standing, Terms,
+    Amounts, Bucket, Credential, Entitlement, Event, Grants, Keys, LATE_SETTLE_WINDOW_MS, Lease, Limit, MeterName,
+    Refusal, Standing, Terms,
 };
 use crate::{
     id::{ReservationId, SessionId},
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// Amounts held by one reservation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
     /// What it holds.
     pub amounts: Amounts,
@@ -23,6 +24,9 @@ pub struct Hold {
     /// The start of the period it was admitted in: it is charged there, also when it is settled later.
     #[serde(with = "millis")]
     pub period_start: Timestamp,
+    /// The request that it is for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub request_id: String,
 }
 
 /// Everything a meter knows. Derived from its ledger: replaying the entries gives the same value.
@@ -72,6 +76,14 @@ impl State {
             Terms::Trial(trial) => Some(trial.ends_at),
             Terms::Monthly { .. } | Terms::Ended { .. } => None,
         }
+    }
+
+    /// Whether a key is good for what it asks, before anything is reserved with it.
+    ///
+    /// # Errors
+    /// [`Refusal`], as a reserve with it would get.
+    pub fn prove(&self, credential: &Credential, clock: Timestamp) -> Result<(), Refusal> {
+        self.keys.verify(credential, self.now(clock)).map(drop)
     }
 
     /// Whether this reservation is held.
@@ -191,10 +203,15 @@ impl State {
         match event {
             Event::Configured(_) | Event::Refused { .. } => {}
             Event::Granted(grant) => self.grants.add(*grant),
-            Event::Reserved { id, amounts, expires_at, rates, .. } => {
+            Event::Reserved { id, amounts, expires_at, rates, request_id, .. } => {
                 // An id that came twice would leave `due` and `reserved` with holds that nobody can end.
                 if let Entry::Vacant(free) = self.held.entry(*id) {
-                    free.insert(Hold { amounts: *amounts, until: *expires_at, period_start: self.period_start });
+                    free.insert(Hold {
+                        amounts: *amounts,
+                        until: *expires_at,
+                        period_start: self.period_start,
+                        request_id: request_id.clone(),
+                    });
                     self.due.insert((expires_at.as_millis(), *id));
                     self.reserved = self.reserved.plus(*amounts);
                     self.rates.extend(rates.iter().copied());

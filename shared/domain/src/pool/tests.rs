@@ -439,6 +439,8 @@ impl Team {
         let reserve = Reserve {
             id,
             amounts: requests(amount),
+            answer: None,
+            request_id: String::new(),
             ttl_ms: 600_000,
             credential: None,
             session: None,

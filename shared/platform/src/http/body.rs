@@ -36,19 +36,96 @@ impl<S: Sync, T: DeserializeOwned + Validate> FromRequest<S> for Json<T> {
     }
 }
 
-/// A JSON body as bytes, of at most `LIMIT` bytes, for handlers that parse it themselves.
-#[derive(Debug)]
-pub struct RawBody<const LIMIT: usize>(pub Bytes);
+/// Until it is proven who asks, no more of a body than this is read: anybody can make a key up whose checksum fits.
+pub const UNPROVEN_BYTES: usize = 64 * 1024;
 
-impl<S: Sync, const LIMIT: usize> FromRequest<S> for RawBody<LIMIT> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let scope = request.extensions().get::<Scope>().cloned().ok_or_else(Problem::internal)?;
-        drop(request);
-        require_json(&scope)?;
-        read_bounded(&scope, LIMIT).into_send().await.map(Self)
+/// Reads a JSON body of at most `limit` bytes. Of one that is larger than [`UNPROVEN_BYTES`] the rest is read once `prove`
+/// says that whoever asks is somebody.
+///
+/// # Errors
+/// As [`read_bounded`], and what `prove` has to say.
+pub async fn read_proven(
+    scope: &Scope,
+    limit: usize,
+    prove: impl AsyncFnOnce() -> Result<(), Problem>,
+) -> Result<Bytes, Problem> {
+    require_json(scope)?;
+    match declared_length(scope) {
+        Some(length) if length <= UNPROVEN_BYTES => read_whole(scope).await,
+        Some(_) => {
+            prove().await?;
+            let _place = Place::take(limit).await?;
+            read_bounded(scope, limit).await
+        }
+        None => {
+            let Some(reader) = reader(scope) else {
+                return Ok(Bytes::new());
+            };
+            let (mut body, mut prove) = (Vec::new(), Some(prove));
+            let mut place = None;
+            while let Some(piece) = super::pump::read(&reader).await.map_err(|error| broken(&error))? {
+                if body.len() + piece.len() > UNPROVEN_BYTES
+                    && let Some(prove) = prove.take()
+                {
+                    prove().await?;
+                    place = Some(Place::take(limit).await?);
+                }
+                if body.len() + piece.len() > limit {
+                    discard(&reader).await;
+                    return Err(too_large(limit));
+                }
+                body.extend_from_slice(&piece);
+            }
+            drop(place);
+            Ok(body.into())
+        }
     }
+}
+
+/// How many large bodies are read at the same time: an edge Worker has 128 MB, and each becomes several times its size
+/// while it is read, understood and sent on.
+const MOST_AT_ONCE: usize = 3;
+
+/// How long a large body waits for its turn.
+const TURN: Duration = Duration::from_millis(50);
+const TURNS: u32 = 200;
+
+thread_local! {
+    static READING: core::cell::Cell<usize> = const { core::cell::Cell::new(0) };
+}
+
+/// One of the places for large bodies, while it is read.
+struct Place;
+
+impl Place {
+    async fn take(limit: usize) -> Result<Self, Problem> {
+        for _ in 0..TURNS {
+            if READING.get() < MOST_AT_ONCE {
+                READING.set(READING.get() + 1);
+                return Ok(Self);
+            }
+            Delay::from(TURN).await;
+        }
+        Err(Problem {
+            retry_after_seconds: Some(5),
+            ..Problem::new(
+                Code::RateLimited,
+                format!(
+                    "Too many bodies of up to {limit} bytes are being read at the moment. Try again in some seconds."
+                ),
+            )
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        READING.set(READING.get().saturating_sub(1));
+    }
+}
+
+fn declared_length(scope: &Scope) -> Option<usize> {
+    scope.header("content-length").and_then(|length| length.parse::<usize>().ok())
 }
 
 fn require_json(scope: &Scope) -> Result<(), Problem> {
@@ -76,8 +153,7 @@ const DISCARD_PATIENCE: Duration = Duration::from_secs(1);
 /// # Errors
 /// 413 when it is larger, whether it said so in advance or not; 400 when it breaks off.
 pub async fn read_bounded(scope: &Scope, limit: usize) -> Result<Bytes, Problem> {
-    let declared = scope.header("content-length").and_then(|length| length.parse::<usize>().ok());
-    match declared {
+    match declared_length(scope) {
         // The declared length is enforced by the runtime: one read will do.
         Some(length) if length <= limit => read_whole(scope).await,
         Some(_) => {

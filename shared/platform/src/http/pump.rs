@@ -89,10 +89,17 @@ impl Pump {
 /// # Errors
 /// What the runtime says when the stream breaks.
 pub async fn read(reader: &ReadableStreamDefaultReader) -> Result<Option<Vec<u8>>, JsValue> {
-    let piece = JsFuture::from(reader.read()).await?;
-    if Reflect::get(&piece, &JsValue::from_str("done"))?.is_truthy() {
+    piece_of(&JsFuture::from(reader.read()).await?)
+}
+
+/// What a read has brought; `None` at the end of the stream.
+///
+/// # Errors
+/// When it is not what a read brings.
+pub fn piece_of(read: &JsValue) -> Result<Option<Vec<u8>>, JsValue> {
+    if Reflect::get(read, &JsValue::from_str("done"))?.is_truthy() {
         return Ok(None);
     }
-    let value = Reflect::get(&piece, &JsValue::from_str("value"))?;
+    let value = Reflect::get(read, &JsValue::from_str("value"))?;
     Ok(Some(value.dyn_into::<Uint8Array>().map_or_else(|_| Vec::new(), |bytes| bytes.to_vec())))
 }

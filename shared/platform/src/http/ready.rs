@@ -1,11 +1,10 @@
-//! `GET /health/ready` inside a function: do its stores answer?
+//! `GET /health/ready` inside a function: do its stores answer, and have they the tables that it needs?
 
 use worker::Env;
 
-use crate::store::directory;
+use crate::store::directory_schema;
 
-/// What does not answer; `None` when all is well.
+/// What is not ready; `None` when all is well.
 pub(super) async fn failing_store(env: &Env) -> Option<String> {
-    let binding = directory::silent_database(env).await?;
-    Some(format!("the database {binding} does not answer"))
+    directory_schema::unready_database(env).await
 }

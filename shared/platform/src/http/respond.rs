@@ -114,10 +114,13 @@ pub fn problem(problem: &Problem, request_id: RequestId, openai: bool) -> Result
     }
     if let Some(seconds) = problem.retry_after_seconds {
         headers.set("retry-after", &seconds.to_string())?;
-        // Official clients retry a 429 by themselves, and some wait as long as they are told: days, when a quota is used up.
-        if seconds > LONGEST_WAIT_SECONDS {
-            headers.set("x-should-retry", "false")?;
-        }
+    }
+    if openai {
+        // Official clients retry by the status alone unless they are told, and some wait as long as Retry-After says: days,
+        // when a quota is used up.
+        let too_long = problem.retry_after_seconds.is_some_and(|seconds| seconds > LONGEST_WAIT_SECONDS);
+        let may_help = problem.should_retry.unwrap_or_else(|| problem.code.is_worth_a_retry());
+        headers.set("x-should-retry", if may_help && !too_long { "true" } else { "false" })?;
     }
     if let Some(limit) = problem.limit {
         let (name, window) = match problem.meter {
@@ -152,11 +155,12 @@ pub(super) async fn send(
     mut response: http::Response<Body>,
     request_id: RequestId,
     openai: bool,
+    path: &str,
 ) -> Result<web_sys::Response, JsValue> {
     if let Some(error) = response.extensions_mut().remove::<Problem>() {
         return problem(&error, request_id, openai);
     }
-    if let Some(error) = routing_problem(&response) {
+    if let Some(error) = routing_problem(&response, path) {
         let answer = problem(&error, request_id, openai)?;
         if let Some(allow) = response.headers().get(header::ALLOW).and_then(|allow| allow.to_str().ok()) {
             answer.headers().set("allow", allow)?;
@@ -184,15 +188,29 @@ pub(super) async fn send(
     respond(status, &headers, body.as_ref())
 }
 
+/// What OpenAI has and Tollgate has not, said to whose kit asks for it: many mean the first unless they are told otherwise.
+fn not_offered(path: &str) -> Option<Problem> {
+    let path = path.split('?').next().unwrap_or(path).trim_end_matches('/');
+    let detail = match path {
+        "/v1/responses" => {
+            "The Responses API is not offered; POST /v1/chat/completions is. Kits have a switch for it: see /api/docs#kits."
+        }
+        "/v1/embeddings" => "There are no embeddings here; POST /v1/chat/completions is what is offered.",
+        "/v1/completions" => "Plain completions are not offered; POST /v1/chat/completions is.",
+        _ => return None,
+    };
+    Some(Problem::new(Code::NotFound, detail))
+}
+
 /// What axum itself answers, as a problem: no route, no such method, a path that cannot be read. Handlers' answers carry a
 /// content type of ours.
-fn routing_problem(response: &http::Response<Body>) -> Option<Problem> {
+fn routing_problem(response: &http::Response<Body>, path: &str) -> Option<Problem> {
     let content_type = response.headers().get(header::CONTENT_TYPE);
     if content_type.is_some_and(|content_type| !content_type.as_bytes().starts_with(b"text/plain")) {
         return None;
     }
     match response.status() {
-        StatusCode::NOT_FOUND => Some(Problem::not_found("address")),
+        StatusCode::NOT_FOUND => Some(not_offered(path).unwrap_or_else(|| Problem::not_found("address"))),
         StatusCode::METHOD_NOT_ALLOWED => {
             Some(Problem::new(Code::MethodNotAllowed, "This address exists, but not with this method."))
         }

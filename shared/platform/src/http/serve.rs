@@ -44,7 +44,8 @@ pub async fn serve(
     if settings.is_local() {
         cost::remember(request_id.to_string(), Rc::clone(&cost));
     }
-    let openai = path_and_query.starts_with("/v1/");
+    let openai = path_and_query.trim_start_matches('/').starts_with("v1/");
+    let path = path_and_query.to_owned();
     let Ok(mut call) =
         http::Request::builder().method(request.method().as_str()).uri(path_and_query).body(Body::empty())
     else {
@@ -58,7 +59,7 @@ pub async fn serve(
         Ok(response) => response,
         Err(never) => match never {},
     };
-    Ok(respond::send(response, request_id, openai).await?)
+    Ok(respond::send(response, request_id, openai, &path).await?)
 }
 
 /// The part of an absolute URL from the path on.

@@ -76,9 +76,10 @@ impl Presented {
     }
 }
 
-/// The token of a bearer header (RFC 6750, section 2.1): the scheme in any case, one blank, one token.
+/// The token of a bearer header (RFC 6750, section 2.1): the scheme in any case, blanks, one token.
 fn bearer(header: &str) -> Option<&str> {
-    let (scheme, token) = header.split_once(' ')?;
+    let (scheme, token) = header.trim_matches([' ', '\t']).split_once([' ', '\t'])?;
+    let token = token.trim_start_matches([' ', '\t']);
     // Two headers of one name arrive joined by a comma: a comma is no part of a token.
     let sound = !token.is_empty() && token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b));
     (scheme.eq_ignore_ascii_case("bearer") && sound).then_some(token)
@@ -92,8 +93,9 @@ mod tests {
     fn one_bearer_token_and_nothing_else() {
         assert_eq!(bearer("Bearer a.b.c"), Some("a.b.c"));
         assert_eq!(bearer("bearer a"), Some("a"));
-        for header in ["", "Bearer", "Bearer ", "Basic a", "Bearer a b", "Bearer a, Bearer b", "Bearer  a", "Bearer é"]
-        {
+        assert_eq!(bearer("BEARER  a"), Some("a"));
+        assert_eq!(bearer(" Bearer \t a "), Some("a"));
+        for header in ["", "Bearer", "Bearer ", "Basic a", "Bearer a b", "Bearer a, Bearer b", "Bearer é"] {
             assert_eq!(bearer(header), None, "{header}");
         }
     }

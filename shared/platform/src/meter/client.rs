@@ -15,6 +15,7 @@ use super::{
     export::{ExportBatch, Owner, UsageRow},
     object,
     pending::{self, GATHER_MS, HOLD_MS, PATIENCE_MS, When},
+    proven,
     ticket::Ticket,
     wire::{End, MeterReply, MeterRequest, Verified, Worked},
 };
@@ -83,6 +84,30 @@ impl MeterClient {
             pending::with(|queues| queues.arrive(self.owner));
         }
         worked
+    }
+
+    /// Has a caller's key proven, before anything is reserved with it: by what this isolate knows, or by a call. A session's
+    /// token is its own proof.
+    ///
+    /// # Errors
+    /// 401 or 403 for a key that is not good, 503 when the meter cannot be reached.
+    pub async fn prove(&self, scope: &Scope, caller: &Asker) -> Result<(), Problem> {
+        let Some(credential) = caller.credential() else { return Ok(()) };
+        let now = scope.now();
+        if proven::is_known(&credential, now) {
+            return Ok(());
+        }
+        match self.call(scope, &MeterRequest::Prove(credential)).await? {
+            MeterReply::Proven(None) => {}
+            // The look-up says whether it is good, and remembers one that is not.
+            MeterReply::Proven(Some(Refusal::KeyNotKnown)) => self.introduce(scope, caller).await?,
+            MeterReply::Proven(Some(refusal)) => {
+                return Err(Problem::refusal(&refusal, now, &scope.settings().public_url));
+            }
+            _ => return Err(MeterUnavailable.into()),
+        }
+        proven::remember(&credential, now);
+        Ok(())
     }
 
     /// Tells the meter of a key that it does not know (the push was lost), once it is found good.

@@ -10,6 +10,7 @@ mod object;
 mod pending;
 mod pool_client;
 mod pool_wire;
+mod proven;
 mod snapshot;
 mod ticket;
 mod wire;

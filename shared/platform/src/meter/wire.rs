@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tollgate_domain::{
     id::{ApiKeyId, ReservationId, SessionId},
     ledger::Hash,
-    meter::{Decision, Entitlement, Grant, LeaseGrant, MeterKey, Reserve, Settle, Standing},
+    meter::{Credential, Decision, Entitlement, Grant, LeaseGrant, MeterKey, Refusal, Reserve, Settle, Standing},
     pool::Report,
     time::{Timestamp, millis},
 };
@@ -86,6 +86,8 @@ pub enum MeterRequest {
     Recall(LeaseGrant),
     /// The analytics copy has the rows after the first and up to the second number of each pair.
     Exported(Vec<(u64, u64)>),
+    /// Is this key good? Asked before much is read of whoever holds it.
+    Prove(Credential),
     /// Walk the ledger.
     Verify {
         /// The session that asks, where one does.
@@ -177,6 +179,8 @@ pub enum MeterReply {
         /// All rows up to this one are in the analytics copy.
         confirmed: u64,
     },
+    /// To `Prove`: why it is not, or `None`.
+    Proven(Option<Refusal>),
     /// To `Recall`; `None` from a meter that has no part in a team.
     Recalled(Option<Report>),
     /// To `Verify`.

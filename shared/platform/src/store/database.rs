@@ -82,12 +82,15 @@ pub(super) fn binding(shard: Shard) -> String {
     format!("DB_{}", shard.number())
 }
 
-/// Whether a shard's database runs a statement without parameters. For readiness, which has no request to log for.
-pub(super) async fn runs(env: &Env, shard: Shard, statement: Statement) -> bool {
-    match env.d1(&binding(shard)) {
-        Ok(d1) => d1.prepare(statement.sql).all().await.is_ok(),
-        Err(_) => false,
-    }
+/// A text that a shard's database holds, for readiness, which has no request to log for.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn text_of(env: &Env, shard: Shard, sql: &str, value: &str) -> Result<Option<String>, String> {
+    let told = |error: worker::Error| error.to_string();
+    let d1 = env.d1(&binding(shard)).map_err(told)?;
+    let statement = d1.prepare(sql).bind(&[JsValue::from_str(value)]).map_err(told)?;
+    statement.first::<String>(Some("name")).await.map_err(told)
 }
 
 /// One database with the request that uses it.

@@ -9,12 +9,11 @@ use tollgate_domain::{
     time::Timestamp,
 };
 use wasm_bindgen::JsValue;
-use worker::Env;
 
 use super::{
     accounts::{self, AccountRow},
     data_keys,
-    database::{Database, Param, Statement, StoreError, TenantDb, binding, bound_shards, runs},
+    database::{Database, Param, Statement, StoreError, TenantDb, bound_shards},
     personal,
     teams::{self, StoredTeam},
 };
@@ -29,7 +28,6 @@ pub const STATEMENTS: &[Statement] = &[
     DIRTY_HOURS,
     ALL_HOURS_DIRTY,
     DATA_KEYS_BEHIND,
-    ANY_TENANT,
     OUTBOX,
     MOVE_USER,
     MOVE_IDENTITY,
@@ -87,19 +85,6 @@ const DATA_KEYS_BEHIND: Statement = Statement {
           WHERE master_version < ?1 AND (tenant_id > ?2 OR (tenant_id = ?2 AND version > ?3)) \
           ORDER BY tenant_id, version LIMIT ?4",
 };
-
-// Readiness is asked by nobody in particular: it wants to know whether the tables are there, and reads one row at most.
-const ANY_TENANT: Statement = Statement { name: "directory.any_tenant", sql: "SELECT 1 AS found FROM tenants LIMIT 1" };
-
-/// The first database that does not answer, by its binding's name; `None` when all do.
-pub async fn silent_database(env: &Env) -> Option<String> {
-    for shard in bound_shards(env) {
-        if !runs(env, shard, ANY_TENANT).await {
-            return Some(binding(shard));
-        }
-    }
-    None
-}
 
 /// An hour of a tenant whose roll-up is not up to date.
 #[derive(Debug, Clone, Deserialize)]

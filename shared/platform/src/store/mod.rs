@@ -17,6 +17,7 @@ pub mod directory;
 pub mod directory_federation;
 pub mod directory_jobs;
 pub mod directory_mails;
+pub mod directory_schema;
 pub mod directory_stripe_events;
 pub mod directory_trials;
 pub mod idempotent_answers;

@@ -8,7 +8,7 @@ use crate::error::{ErrorBody, ProviderError, ProviderErrorKind};
 use crate::model::Provider;
 use crate::request::ChatRequest;
 use crate::tokens::TextTally;
-use crate::usage::{self, Usage};
+use crate::usage::{Report, Usage};
 
 #[derive(Deserialize)]
 struct Answer {
@@ -74,8 +74,8 @@ pub(crate) fn decode(request: &ChatRequest, body: &str, meta: &CompletionMeta) -
         }
     }
     let prompt = request.prompt_tokens_estimate();
-    let usage = match answer.usage.as_ref().and_then(usage::in_object) {
-        Some(usage) => usage.repaired(prompt, tally.tokens()),
+    let usage = match answer.usage.as_ref().and_then(Report::of) {
+        Some(report) => report.usage().repaired(prompt, tally.tokens()),
         None => Usage::estimated(prompt, tally.tokens()),
     };
     Ok(Completion { body: completion_body(meta, vec![choice], usage), usage })

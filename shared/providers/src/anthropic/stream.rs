@@ -4,9 +4,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::response::{finish_reason, read_error};
-use crate::error::ProviderError;
+use crate::error::{self, ProviderError};
+use crate::openai::error_in_stream;
 use crate::session::{FrameDecoder, Session};
-use crate::usage::{self, Usage};
+use crate::usage::{Report, Usage};
 
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -107,19 +108,27 @@ pub(crate) struct AnthropicStream {
 
 impl FrameDecoder for AnthropicStream {
     fn frame(&mut self, data: &str, session: &mut Session) {
+        if data.trim().is_empty() || data.trim() == "[DONE]" {
+            return;
+        }
         let Ok(event) = serde_json::from_str::<Event>(data) else {
+            if let Some(value) = serde_json::from_str::<Value>(data).ok().as_ref()
+                && let Some(error) = error::stated(value)
+            {
+                return session.fail(ProviderError::in_stream(session.provider, error_in_stream(error)));
+            }
             return session.fail_unreadable("an event that is no message event");
         };
         match event {
             Event::MessageStart { message } => {
-                Self::report(message.usage.as_ref(), session);
+                session.report(message.usage.as_ref().and_then(Report::of));
                 session.open(0);
             }
             Event::ContentBlockStart { index, content_block } => self.block_start(index, content_block, session),
             Event::ContentBlockDelta { index, delta } => self.block_delta(index, &delta, session),
             Event::ContentBlockStop { index } => self.block_stop(index, session),
             Event::MessageDelta { delta, usage } => {
-                Self::report(usage.as_ref(), session);
+                session.report(usage.as_ref().and_then(Report::of));
                 self.stop_reason = delta.stop_reason.or(self.stop_reason.take());
             }
             Event::MessageStop => {
@@ -140,12 +149,6 @@ impl FrameDecoder for AnthropicStream {
 }
 
 impl AnthropicStream {
-    fn report(usage: Option<&Value>, session: &mut Session) {
-        if let Some(usage) = usage.and_then(usage::in_object) {
-            session.report(usage);
-        }
-    }
-
     fn block_start(&mut self, block: u64, content: Block, session: &mut Session) {
         match content {
             Block::Text { text } => session.text(0, &text),

@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::operations;
+
 /// A sentence that may be quoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sentence<'a> {
@@ -107,13 +109,17 @@ pub(super) fn best<'a>(question: &str, sentences: &[Sentence<'a>], most: usize) 
     let documents: Vec<Document> = sentences.iter().map(|sentence| Document::count(sentence.text, &wanted)).collect();
     let length: usize = documents.iter().map(|document| document.length).sum();
     let average = as_float(length) / as_float(documents.len().max(1));
-    let weight: HashMap<&str, f64> = wanted
-        .iter()
-        .map(|word| {
-            let holding =
-                as_float(documents.iter().filter(|document| document.counts.contains_key(word.as_str())).count());
-            let idf = (1.0 + (as_float(documents.len()) - holding + 0.5) / (holding + 0.5)).ln();
-            (word.as_str(), idf)
+    // How many sentences have each word, counted from what the sentences have: words times sentences would take seconds.
+    let mut holding: HashMap<&str, usize> = HashMap::new();
+    for word in documents.iter().flat_map(|document| document.counts.keys()) {
+        operations::count(1);
+        *holding.entry(word).or_insert(0) += 1;
+    }
+    let weight: HashMap<&str, f64> = holding
+        .into_iter()
+        .map(|(word, holding)| {
+            let holding = as_float(holding);
+            (word, (1.0 + (as_float(documents.len()) - holding + 0.5) / (holding + 0.5)).ln())
         })
         .collect();
     let score = |document: &Document| -> f64 {
@@ -122,6 +128,7 @@ pub(super) fn best<'a>(question: &str, sentences: &[Sentence<'a>], most: usize) 
             weight.get(word.as_str()).map_or(0.0, |idf| idf * as_float(*count) * (K1 + 1.0) / (as_float(*count) + norm))
         };
         // Summed in the order of the words, so that rounding does not depend on a hash.
+        operations::count(document.counts.len());
         let mut parts: Vec<_> = document.counts.iter().collect();
         parts.sort_unstable();
         parts.into_iter().map(part).sum()
@@ -154,6 +161,7 @@ impl Document {
         let words = words(text);
         let length = words.len();
         let mut counts = HashMap::new();
+        operations::count(length);
         for word in words.into_iter().filter(|word| wanted.contains(word)) {
             *counts.entry(word).or_insert(0) += 1;
         }

@@ -164,3 +164,63 @@ fn pieces_are_whole_and_not_empty() {
         assert!(all.iter().all(|piece| !piece.is_empty()));
     }
 }
+
+#[test]
+fn what_it_cannot_do_is_refused_by_name() {
+    let tools = json!([{"type": "function", "function": {"name": "f"}}]);
+    for (members, field) in [
+        (json!({"response_format": {"type": "json_object"}}), "response_format"),
+        (
+            json!({"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}}),
+            "response_format",
+        ),
+        (json!({"response_format": {"type": "grammar"}}), "response_format"),
+        (json!({"tools": tools}), "tools"),
+        (json!({"tool_choice": "required"}), "tool_choice"),
+        (json!({"functions": [{"name": "f"}]}), "functions"),
+        (json!({"function_call": {"name": "f"}}), "function_call"),
+        (json!({"logprobs": true}), "logprobs"),
+        (json!({"top_logprobs": 3}), "top_logprobs"),
+    ] {
+        let error = check(&request(members.clone())).expect_err(&members.to_string());
+        assert_eq!((error.field.as_str(), error.kind), (field, crate::InvalidRequestKind::Unsupported), "{members}");
+    }
+    for members in [
+        json!({"response_format": {"type": "text"}, "tools": [], "tool_choice": "none", "logprobs": false}),
+        json!({"modalities": ["text"], "temperature": 0.3, "seed": 4, "functions": [], "function_call": "none"}),
+    ] {
+        assert_eq!(check(&request(members.clone())), Ok(()), "{members}");
+    }
+}
+
+#[test]
+fn it_ends_before_a_stop_word() {
+    let text = content(&answer(&request(json!({"stop": ["five"]})), &meta()));
+    assert_eq!(text, format!("{FOUND}\n\n> Refunds take "));
+}
+
+#[test]
+fn of_a_long_conversation_the_end_is_looked_at_and_it_says_so() {
+    let filler = "Nothing is said here about it. ".repeat(12_000);
+    let ask = |early: &str, late: &str| asked(&format!("{early} {filler} {late}"), "Where is the harbour?");
+    assert!(ask("", "The harbour is in the north.").contains("> The harbour is in the north."));
+    let lost = ask("The harbour is in the north.", "");
+    assert!(!lost.contains("north") && lost.ends_with(NOT_ALL), "{lost}");
+}
+
+#[test]
+fn words_and_sentences_are_gone_through_once() {
+    let steps = |n: usize| {
+        let sentences = (0..n).map(|k| format!("w{k} is here.")).collect::<Vec<_>>().join(" ");
+        let words = (0..n).map(|k| format!("w{k}")).collect::<Vec<_>>().join(" ");
+        let request = request(json!({"messages": [
+            {"role": "system", "content": sentences}, {"role": "user", "content": format!("{words} ?")}]}));
+        crate::operations::of(|| drop(answer(&request, &meta())))
+    };
+    let measured: Vec<_> = [250, 500, 1_000, 2_000].into_iter().map(steps).collect();
+    for pair in measured.windows(2) {
+        assert!(pair[1] <= pair[0] * 21 / 10, "{measured:?}");
+    }
+    // Beyond what is looked at it costs nothing more, but for cutting the texts off.
+    assert!(steps(200_000) <= steps(20_000) * 2, "{} {}", steps(20_000), steps(200_000));
+}

@@ -1,7 +1,10 @@
 //! OpenAI's flat list of messages as Gemini's contents of parts.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
+use crate::conversation;
 use crate::image::{self, Image};
 use crate::request::{InvalidRequest, InvalidRequestKind, Message, Part, Role, ToolCall};
 
@@ -9,31 +12,51 @@ use crate::request::{InvalidRequest, InvalidRequestKind, Message, Part, Role, To
 /// (<https://ai.google.dev/gemini-api/docs/thought-signatures>): for conversations that began with another provider.
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
+/// The types of images Gemini takes (<https://ai.google.dev/gemini-api/docs/image-understanding>).
+const IMAGES: &[&str] = &["image/png", "image/jpeg", "image/webp", "image/heic", "image/heif"];
+
 /// The system texts and the contents. Neighbours of one role become one content.
 pub(super) fn translate(messages: &[Message]) -> Result<(Vec<String>, Vec<Value>), InvalidRequest> {
+    let mut names = BTreeMap::new();
     let mut system = Vec::new();
     let mut contents: Vec<(&'static str, Vec<Value>)> = Vec::new();
     for (index, message) in messages.iter().enumerate() {
         let at = format!("messages[{index}]");
         let (role, parts) = match message.role {
             Role::System => {
-                system.extend(Some(message.text()).filter(|text| !text.is_empty()));
+                system.extend(Some(message.text()).filter(|text| !text.trim().is_empty()));
                 continue;
             }
-            Role::Assistant => ("model", model_parts(message, &at)?),
-            Role::Tool => ("user", vec![function_response(message, &messages[..index], &at)?]),
+            Role::Assistant => {
+                names.extend(message.tool_calls.iter().map(|call| (call.id.as_str(), call.name.as_str())));
+                ("model", model_parts(message, &at)?)
+            }
+            Role::Tool => ("user", vec![function_response(message, &names, &at)?]),
             Role::User | Role::Function => ("user", content_parts(message, &at)?),
         };
+        let user_has_spoken = contents.iter().take(2).any(|(role, _)| *role == "user");
         match contents.last_mut() {
+            _ if parts.is_empty() => {}
+            // A call before anybody has spoken: "function call turn comes immediately after a user turn or after a function response turn"
+            _ if !user_has_spoken && !message.tool_calls.is_empty() => {
+                let message = "must come after a user message that is not empty for Google Gemini.";
+                return Err(InvalidRequest::new(InvalidRequestKind::OutOfRange, at, message));
+            }
             Some((last, known)) if *last == role => known.extend(parts),
             _ => contents.push((role, parts)),
         }
     }
     let contents: Vec<Value> = contents
         .into_iter()
-        .filter(|(_, parts)| !parts.is_empty())
-        .map(|(role, parts)| json!({"role": role, "parts": parts}))
+        .map(|(role, parts)| {
+            // Responses come before anything else that is said in their turn.
+            let (mut ordered, rest): (Vec<Value>, Vec<Value>) =
+                parts.into_iter().partition(|part| part.get("functionResponse").is_some());
+            ordered.extend(rest);
+            json!({"role": role, "parts": ordered})
+        })
         .collect();
+    conversation::check_results(messages, true)?;
     if contents.is_empty() {
         let message = "must have a user message that is not empty.";
         return Err(InvalidRequest::new(InvalidRequestKind::Missing, "messages", message));
@@ -66,13 +89,9 @@ fn function_call(call: &ToolCall, first: bool, at: &str) -> Result<Value, Invali
 }
 
 /// Gemini wants the function's name with its result; OpenAI's clients send only the id of the call.
-fn function_response(message: &Message, before: &[Message], at: &str) -> Result<Value, InvalidRequest> {
+fn function_response(message: &Message, names: &BTreeMap<&str, &str>, at: &str) -> Result<Value, InvalidRequest> {
     let id = message.tool_call_id.as_deref().unwrap_or_default();
-    let call =
-        before.iter().rev().flat_map(|message| &message.tool_calls).find(|call| call.id == id).ok_or_else(|| {
-            let message = "must be the id of a tool call made earlier in the conversation.";
-            InvalidRequest::new(InvalidRequestKind::OutOfRange, format!("{at}.tool_call_id"), message)
-        })?;
+    let name = names.get(id).copied().unwrap_or_default();
     if let Some(index) = message.parts.iter().position(|part| !matches!(part, Part::Text(_))) {
         let field = format!("{at}.content[{index}].type");
         return Err(InvalidRequest::unsupported(field, "must be text in a tool's result for Gemini."));
@@ -83,17 +102,17 @@ fn function_response(message: &Message, before: &[Message], at: &str) -> Result<
         Ok(other) => json!({"result": other}),
         Err(_) => json!({"result": text}),
     };
-    Ok(json!({"functionResponse": {"id": id, "name": call.name, "response": response}}))
+    Ok(json!({"functionResponse": {"id": id, "name": name, "response": response}}))
 }
 
 fn content_parts(message: &Message, at: &str) -> Result<Vec<Value>, InvalidRequest> {
     let mut parts = Vec::new();
     for (index, part) in message.parts.iter().enumerate() {
         match part {
-            Part::Text(text) if text.is_empty() => {}
+            Part::Text(text) if text.trim().is_empty() => {}
             Part::Text(text) => parts.push(json!({"text": text})),
             Part::Image { url, .. } => {
-                parts.push(match image::read(url, || format!("{at}.content[{index}].image_url.url"))? {
+                parts.push(match image::read(url, IMAGES, || format!("{at}.content[{index}].image_url.url"))? {
                     Image::Inline { media_type, base64 } => {
                         json!({"inlineData": {"mimeType": media_type, "data": base64}})
                     }

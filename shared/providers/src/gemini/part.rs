@@ -1,11 +1,9 @@
 //! What comes back from Gemini: the same shape for a whole answer and for a frame of a stream.
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::completion::CompletionMeta;
-use crate::usage::{self, Usage};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -15,17 +13,12 @@ pub(super) struct Answer {
     #[serde(default)]
     pub(super) prompt_feedback: Option<PromptFeedback>,
     #[serde(default)]
-    pub(super) usage_metadata: Option<Box<RawValue>>,
+    pub(super) usage_metadata: Option<Value>,
     #[serde(default)]
     pub(super) error: Option<Value>,
 }
 
 impl Answer {
-    /// What was used so far, where the frame says it.
-    pub(super) fn usage(&self) -> Option<Usage> {
-        usage::in_object(&serde_json::from_str(self.usage_metadata.as_ref()?.get()).ok()?)
-    }
-
     /// Why the prompt itself was refused, in which case there are no candidates.
     pub(super) fn is_blocked(&self) -> bool {
         self.prompt_feedback.as_ref().is_some_and(|feedback| feedback.block_reason.is_some())

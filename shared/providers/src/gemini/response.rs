@@ -8,7 +8,7 @@ use crate::error::{ErrorBody, ProviderError, ProviderErrorKind, code_text, parse
 use crate::model::Provider;
 use crate::request::ChatRequest;
 use crate::tokens::TextTally;
-use crate::usage::Usage;
+use crate::usage::{Report, Usage};
 
 pub(crate) fn decode(request: &ChatRequest, body: &str, meta: &CompletionMeta) -> Result<Completion, ProviderError> {
     let bad = |what: &str| ProviderError::bad_answer(Provider::Gemini, what);
@@ -28,8 +28,8 @@ pub(crate) fn decode(request: &ChatRequest, body: &str, meta: &CompletionMeta) -
         return Err(bad("a response without candidates"));
     }
     let prompt = request.prompt_tokens_estimate();
-    let usage = match answer.usage() {
-        Some(usage) => usage.repaired(prompt, tally.tokens()),
+    let usage = match answer.usage_metadata.as_ref().and_then(Report::of) {
+        Some(report) => report.usage().repaired(prompt, tally.tokens()),
         None => Usage::estimated(prompt, tally.tokens()),
     };
     Ok(Completion { body: completion_body(meta, choices, usage), usage })

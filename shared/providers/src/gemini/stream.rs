@@ -1,12 +1,13 @@
 //! Streams: every frame is a whole response with the next piece of each candidate; there is no closing event.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::part::{Answer, Candidate, finish_reason, is_fault};
 use super::response::error_body;
-use crate::error::ProviderError;
+use crate::error::{self, ProviderError};
+use crate::openai::error_in_stream;
 use crate::session::{FrameDecoder, Session};
-use crate::usage::Usage;
+use crate::usage::{Report, Usage};
 
 /// The state of a stream from Gemini.
 #[derive(Debug, Default)]
@@ -20,7 +21,15 @@ pub(crate) struct GeminiStream {
 
 impl FrameDecoder for GeminiStream {
     fn frame(&mut self, data: &str, session: &mut Session) {
+        if data.trim().is_empty() || data.trim() == "[DONE]" {
+            return;
+        }
         let Ok(answer) = serde_json::from_str::<Answer>(data) else {
+            if let Some(value) = serde_json::from_str::<Value>(data).ok().as_ref()
+                && let Some(error) = error::stated(value)
+            {
+                return session.fail(ProviderError::in_stream(session.provider, error_in_stream(error)));
+            }
             return session.fail_unreadable("a frame that is no response");
         };
         if let Some(error) = &answer.error {
@@ -33,11 +42,9 @@ impl FrameDecoder for GeminiStream {
         for candidate in &answer.candidates {
             self.candidate(candidate, session);
         }
-        if let Some(usage) = answer.usage() {
-            session.report(usage);
-        }
+        session.report(answer.usage_metadata.as_ref().and_then(Report::of));
+        // It is not done: some models say STOP in every frame, and the last counts may follow the finish.
         session.complete |= self.finished.len() as u64 >= session.choices;
-        // Not done: some models say STOP in every chunk, and usage may follow the finish. The stream ends when the line does.
     }
 
     fn tail(&mut self, usage: Usage, session: &mut Session) {

@@ -23,3 +23,20 @@ fn only_objects_have_members() {
     }
     assert_eq!(Members::parse("{}").unwrap().with(&[]), "{}");
 }
+
+#[test]
+fn looking_for_members_costs_no_more_however_many_are_sent() {
+    let body = |n: usize| format!("{{{}}}", (0..n).map(|k| format!("\"k{k}\":0")).collect::<Vec<_>>().join(","));
+    let steps = |n: usize| crate::operations::of(|| drop(Members::parse(&body(n))));
+    // At most each of them against all before it.
+    assert_eq!(steps(MOST_MEMBERS), MOST_MEMBERS * (MOST_MEMBERS - 1) / 2);
+    assert_eq!(steps(100_000), steps(MOST_MEMBERS));
+    assert!(Members::parse(&body(MOST_MEMBERS)).is_some() && Members::parse(&body(MOST_MEMBERS + 1)).is_none());
+    let error = crate::ChatRequest::parse(body(100_000).as_bytes()).unwrap_err();
+    assert!(error.message.contains("too many values"), "{error}");
+    let error = crate::ChatRequest::parse(body(1_000).as_bytes()).unwrap_err();
+    assert_eq!((error.field.as_str(), error.message.as_str()), ("", "has more than 128 members."));
+    // The same name again and again is no way around it.
+    let again = format!("{{{}}}", vec!["\"k\":0"; 1_000].join(","));
+    assert!(Members::parse(&again).is_none());
+}

@@ -7,5 +7,5 @@ mod response;
 mod stream;
 
 pub(crate) use request::encode;
-pub(crate) use response::{decode, read_error};
+pub(crate) use response::{decode, error_in_stream, read_error};
 pub(crate) use stream::OpenAiStream;

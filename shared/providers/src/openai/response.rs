@@ -10,15 +10,17 @@ use crate::members::Members;
 use crate::model::Provider;
 use crate::request::ChatRequest;
 use crate::tokens::TextTally;
-use crate::usage::{self, Usage};
+use crate::usage::{Report, Tier, Usage};
 
 /// What is looked at in an answer; the rest is passed on unread.
 #[derive(Deserialize)]
 struct Answer<'a> {
+    #[serde(default, borrow)]
+    service_tier: Option<&'a RawValue>,
     #[serde(borrow)]
     choices: Vec<Choice<'a>>,
     #[serde(default, borrow)]
-    service_tier: Option<&'a RawValue>,
+    usage: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -59,47 +61,49 @@ impl Said<'_> {
     }
 }
 
+/// The provider's count, if it is one. Looking costs a tree, so it is looked at only where a count may stand.
+pub(super) fn read_usage(answer: &str) -> Option<Report> {
+    const NAMES: [&str; 2] = ["usage", "eval_count"];
+    if !NAMES.iter().any(|name| answer.contains(name)) {
+        return None;
+    }
+    Report::in_answer(&serde_json::from_str(answer).ok()?)
+}
+
+/// Whether a `usage` object says in OpenAI's words what is metered: then it is passed on as it came.
+pub(super) fn says(raw: &RawValue, usage: Usage) -> bool {
+    let Ok(wire) = serde_json::from_str::<Value>(raw.get()) else { return false };
+    let is = |name: &str, count: u64| wire.get(name).and_then(Value::as_u64) == Some(count);
+    is("prompt_tokens", usage.prompt_tokens)
+        && is("completion_tokens", usage.completion_tokens)
+        && wire.get("total_tokens").is_none_or(|total| total.as_u64() == Some(usage.total()))
+}
+
 pub(crate) fn decode(request: &ChatRequest, provider: Provider, body: &str) -> Result<Completion, ProviderError> {
     let bad = |what: &str| ProviderError::bad_answer(provider, what);
     let answer: Answer = serde_json::from_str(body).map_err(|error| bad(&format!("no completion: {error}")))?;
     if answer.choices.is_empty() {
         return Err(bad("a completion without choices"));
     }
-    let reported = usage::in_body(body);
-    let tier = usage::tier_of(answer.service_tier.and_then(|raw| serde_json::from_str(raw.get()).ok()).as_ref());
     let prompt = request.prompt_tokens_estimate();
-    // Counting the text of a long answer costs more than reading it: only when the provider did not.
-    if let Some(usage) = reported.filter(|usage| usage.prompt_tokens > 0 && usage.completion_tokens > 0) {
-        return passed_on(body, usage);
-    }
     let mut tally = TextTally::default();
-    answer.choices.iter().for_each(|choice| choice.message.tally(&mut tally));
-    let usage = match reported {
-        Some(usage) => usage.repaired(prompt, tally.tokens()),
-        None => Usage { tier, ..Usage::estimated(prompt, tally.tokens()) },
+    let usage = match read_usage(body).map(Report::usage) {
+        // Counting the text of a long answer costs more than reading it: only when the provider did not.
+        Some(usage) if usage.prompt_tokens > 0 && usage.completion_tokens > 0 => usage,
+        reported => {
+            answer.choices.iter().for_each(|choice| choice.message.tally(&mut tally));
+            reported.map_or_else(
+                || Usage::estimated(prompt, tally.tokens()),
+                |usage| usage.repaired(prompt, tally.tokens()),
+            )
+        }
     };
-    passed_on(body, usage)
-}
-
-/// The body as it came where its `usage` says what is charged, else with ours: the client reads what the meter reads.
-fn passed_on(body: &str, usage: Usage) -> Result<Completion, ProviderError> {
-    let members = Members::parse(body)
-        .ok_or_else(|| ProviderError::bad_answer(Provider::OpenAi, "a completion that is no object"))?;
-    let said = members.get("usage");
-    if said.is_some_and(|said| says(said, &usage)) {
+    let usage = usage.served_as(answer.service_tier.map(Tier::said).unwrap_or_default());
+    if answer.usage.is_some_and(|raw| says(raw, usage)) {
         return Ok(Completion { body: body.to_owned(), usage });
     }
+    let members = Members::parse(body).ok_or_else(|| bad("a completion that is no object"))?;
     Ok(Completion { body: members.with(&[("usage", Some(usage.to_openai().to_string()))]), usage })
-}
-
-/// Whether a usage object tells OpenAI's clients the counts that are charged.
-pub(super) fn says(usage: &str, charged: &Usage) -> bool {
-    let Ok(usage) = serde_json::from_str::<Value>(usage) else {
-        return false;
-    };
-    let count = |name: &str| usage.get(name).and_then(Value::as_u64);
-    count("prompt_tokens") == Some(charged.prompt_tokens)
-        && count("completion_tokens") == Some(charged.completion_tokens)
 }
 
 pub(crate) fn read_error(body: &[u8]) -> Option<ErrorBody> {
@@ -119,7 +123,7 @@ pub(super) fn error_body(error: &Value) -> ErrorBody {
 }
 
 /// In a stream there is no status to go by, so the names must do.
-pub(super) fn error_in_stream(error: &Value) -> ErrorBody {
+pub(crate) fn error_in_stream(error: &Value) -> ErrorBody {
     let mut body = error_body(error);
     let names = [error.get("type").and_then(Value::as_str), body.code.as_deref()];
     let is_one_of = |known: &[&str]| names.iter().flatten().any(|name| known.contains(name));

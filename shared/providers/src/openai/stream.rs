@@ -4,11 +4,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::response::{Said, error_in_stream, says};
-use crate::error::ProviderError;
+use super::response::{Said, error_in_stream, read_usage, says};
+use crate::error::{self, ProviderError};
 use crate::members::Members;
 use crate::session::{FrameDecoder, Session};
-use crate::usage::{self, Usage};
+use crate::usage::{Tier, Usage};
 
 /// What is looked at in a chunk.
 #[derive(Deserialize)]
@@ -51,14 +51,18 @@ pub(crate) struct OpenAiStream {
 impl FrameDecoder for OpenAiStream {
     fn frame(&mut self, data: &str, session: &mut Session) {
         if data.trim() == "[DONE]" {
-            session.complete = true;
+            // The end of whatever came: of nothing it is no answer.
+            session.complete |= session.has_delivered();
             session.done = true;
+            return;
+        }
+        if data.trim().is_empty() {
             return;
         }
         let Ok(chunk) = serde_json::from_str::<Chunk>(data) else {
             return session.fail_unreadable("a chunk that is no JSON object with choices");
         };
-        if let Some(error) = chunk.error {
+        if let Some(error) = chunk.error.filter(|error| !matches!(error.get(), "null" | "false" | "\"\"")) {
             let error: Value = serde_json::from_str(error.get()).unwrap_or_default();
             return session.fail(ProviderError::in_stream(session.provider, error_in_stream(&error)));
         }
@@ -67,7 +71,7 @@ impl FrameDecoder for OpenAiStream {
 
     fn tail(&mut self, usage: Usage, session: &mut Session) {
         let text = match self.usage_text.take() {
-            Some(text) if says(&text, &usage) => text,
+            Some(text) if serde_json::from_str(&text).is_ok_and(|raw: &RawValue| says(raw, usage)) => text,
             _ => usage.to_openai().to_string(),
         };
         if session.include_usage {
@@ -96,19 +100,28 @@ impl OpenAiStream {
             if let Some(delta) = &choice.delta {
                 delta.tally(&mut session.tally);
             }
-            if choice.finish_reason.is_some_and(|reason| reason.get() != "null") {
+            // An empty reason is none: some servers send it with every chunk.
+            if choice.finish_reason.is_some_and(|reason| !matches!(reason.get(), "null" | "\"\"")) {
                 finishes = true;
                 self.finished |= 1 << choice.index.min(63);
             }
         }
         session.complete = u64::from(self.finished.count_ones()) >= session.choices;
         if let Some(tier) = chunk.service_tier.filter(|tier| tier.get() != "null") {
-            session.tier = usage::tier_of(serde_json::from_str(tier.get()).ok().as_ref());
+            session.tier = Tier::said(tier);
         }
-        let usage = usage::in_body(data);
-        if let Some(usage) = usage {
-            session.report(usage);
-            self.usage_text = chunk.usage.map(|raw| raw.get().to_owned()).or_else(|| self.usage_text.take());
+        let usage = read_usage(data);
+        session.report(usage);
+        if usage.is_some() {
+            self.usage_text = chunk.usage.map(|raw| raw.get().to_owned());
+        }
+        if choices.is_empty() && usage.is_none() {
+            let value: Value = serde_json::from_str(data).unwrap_or_default();
+            if let Some(error) = error::stated(&value) {
+                return session.fail(ProviderError::in_stream(session.provider, error_in_stream(error)));
+            }
+            // Heartbeats, content filters' opening words and the like: a client's code looks for a choice in each chunk.
+            return;
         }
         let needs_edit = usage.is_some() || (finishes && !session.include_usage);
         if !needs_edit && self.sample.is_some() {

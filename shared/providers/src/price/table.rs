@@ -8,10 +8,7 @@
 //! - Anthropic: <https://platform.claude.com/docs/en/about-claude/pricing>. Tollgate sets no cache breakpoints, so nothing is
 //!   written to the cache. Claude Haiku 5.5 costs five times as much for prompts of more than 100,000 tokens.
 //! - Gemini: <https://ai.google.dev/gemini-api/docs/pricing>, thinking priced as output. Gemini 3.8 Flash is at half its price
-//!   until 31 December 2026. Audio, and its service tiers, have prices that are not in here.
-//! - OpenAI's service tiers: <https://openai.com/api-priority-processing/> and the pricing page. Flex is half the price where it is
-//!   offered. Priority is twice the price for most models; where the page says another number (GPT-5.5, GPT-5 mini, GPT-4.1, ...)
-//!   that number is here. GPT-5.6 and 6 are not on the copies of that page that were seen: they are taken at twice.
+//!   until 31 December 2026.
 
 use super::{Price, Rates};
 
@@ -20,20 +17,11 @@ const fn rates(input: u64, cached_input: u64, output: u64) -> Rates {
 }
 
 const fn price(model: &'static str, rates: Rates, long: Option<(u64, Rates)>, max_output_tokens: u64) -> Price {
-    Price { model, rates, long, max_output_tokens, from: None, until: None }
+    Price { model, rates, long, max_output_tokens, until: None, from: None }
 }
 
-/// A price until an instant, and another from then on.
-const fn until(until: i64, price: Price) -> Price {
-    Price { until: Some(until), ..price }
-}
-
-const fn from(from: i64, price: Price) -> Price {
-    Price { from: Some(from), ..price }
-}
-
-/// The end of 2026 in UTC, 1 January 2027 at midnight, in Unix seconds. The page names a day and no time zone.
-const END_OF_2026: i64 = 1_798_761_600;
+/// The beginning of 1 January 2027 in UTC.
+const YEAR_2027: i64 = 1_798_761_600;
 
 pub(super) const OPENAI: [Price; 23] = [
     price(
@@ -124,8 +112,8 @@ pub(super) const ANTHROPIC: [Price; 14] = [
 ];
 
 pub(super) const GEMINI: [Price; 8] = [
-    until(END_OF_2026, price("gemini-3.8-flash", rates(750_000, 75_000, 3_750_000), None, 65_536)),
-    from(END_OF_2026, price("gemini-3.8-flash", rates(1_500_000, 150_000, 7_500_000), None, 65_536)),
+    Price { until: Some(YEAR_2027), ..price("gemini-3.8-flash", rates(750_000, 75_000, 3_750_000), None, 65_536) },
+    Price { from: Some(YEAR_2027), ..price("gemini-3.8-flash", rates(1_500_000, 150_000, 7_500_000), None, 65_536) },
     price("gemini-3.5-flash", rates(1_500_000, 150_000, 9_000_000), None, 65_536),
     price("gemini-3.5-flash-lite", rates(300_000, 30_000, 2_500_000), None, 65_536),
     price(
@@ -144,50 +132,19 @@ pub(super) const GEMINI: [Price; 8] = [
     price("gemini-2.5-flash-lite", rates(100_000, 10_000, 400_000), None, 65_536),
 ];
 
-/// What an answer costs that says `service_tier: priority`.
-pub(super) const OPENAI_PRIORITY: [(&str, Rates); 20] = [
-    ("gpt-6-astra", rates(20_000_000, 2_000_000, 100_000_000)),
-    ("gpt-6-sol", rates(4_000_000, 400_000, 20_000_000)),
-    ("gpt-6-luna", rates(200_000, 20_000, 1_000_000)),
-    ("gpt-5.6-sol", rates(8_000_000, 800_000, 40_000_000)),
-    ("gpt-5.6-terra", rates(4_000_000, 400_000, 24_000_000)),
-    ("gpt-5.6-luna", rates(400_000, 40_000, 2_400_000)),
-    ("gpt-5.6", rates(8_000_000, 800_000, 40_000_000)),
-    ("gpt-5.5", rates(12_500_000, 1_250_000, 75_000_000)),
-    ("gpt-5.4", rates(5_000_000, 500_000, 30_000_000)),
-    ("gpt-5.4-mini", rates(1_500_000, 150_000, 9_000_000)),
-    ("gpt-5.2", rates(3_500_000, 350_000, 28_000_000)),
-    ("gpt-5.1", rates(2_500_000, 250_000, 20_000_000)),
-    ("gpt-5", rates(2_500_000, 250_000, 20_000_000)),
-    ("gpt-5-mini", rates(450_000, 45_000, 3_600_000)),
-    ("gpt-4.1", rates(3_500_000, 875_000, 14_000_000)),
-    ("gpt-4.1-mini", rates(700_000, 175_000, 2_800_000)),
-    ("gpt-4o", rates(4_250_000, 2_125_000, 17_000_000)),
-    ("gpt-4o-mini", rates(250_000, 125_000, 1_000_000)),
-    ("o3", rates(3_500_000, 875_000, 14_000_000)),
-    ("o4-mini", rates(2_000_000, 500_000, 8_000_000)),
-];
-
-/// The models that are offered as `flex`, at half their price.
-pub(super) const OPENAI_FLEX: [&str; 18] = [
-    "gpt-6-astra",
-    "gpt-6-sol",
-    "gpt-6-luna",
-    "gpt-5.6-sol",
-    "gpt-5.6-terra",
-    "gpt-5.6-luna",
-    "gpt-5.6",
-    "gpt-5.5",
-    "gpt-5.4",
-    "gpt-5.4-mini",
-    "gpt-5.4-nano",
-    "gpt-5.2",
-    "gpt-5.1",
-    "gpt-5",
-    "gpt-5-mini",
-    "gpt-5-nano",
-    "o3",
-    "o4-mini",
+/// Models that cost another multiple than twice the list price when they are served with priority, in twentieths
+/// (<https://openai.com/api-priority-processing/>): 12.50 dollars instead of 5, 0.45 instead of 0.25, 3.50 instead of 2, 4.25 instead of
+/// 2.50. GPT-4o mini and o4-mini are rounded up there and taken at the next twentieth here. Input, cached input and output have one
+/// multiple each time.
+pub(super) const OPENAI_PRIORITY: [(&str, u64); 8] = [
+    ("gpt-5.5", 50),
+    ("gpt-5-mini", 36),
+    ("gpt-4.1", 35),
+    ("gpt-4.1-mini", 35),
+    ("gpt-4o", 34),
+    ("gpt-4o-mini", 34),
+    ("o3", 35),
+    ("o4-mini", 37),
 ];
 
 pub(super) const OPENAI_MODELS: &[&str] = &[

@@ -1,8 +1,11 @@
 use super::*;
-use crate::usage::Components;
 
 /// 21 November 2026.
-const NOW: i64 = 1_795_219_200;
+const AT: i64 = 1_795_219_200;
+
+fn cost_microusd(model: &ModelRef, usage: &Usage) -> Option<u64> {
+    super::cost_microusd(model, usage, AT)
+}
 
 fn model(name: &str) -> ModelRef {
     ModelRef::parse(name).unwrap()
@@ -16,24 +19,24 @@ fn tokens(prompt_tokens: u64, cached_tokens: u64, completion_tokens: u64) -> Usa
 fn cached_tokens_cost_their_own_price_and_the_sum_is_rounded_up_once() {
     // gpt-5-mini: 0.25, 0.025 and 2 dollars per million.
     let mini = model("openai/gpt-5-mini");
-    assert_eq!(cost_microusd(&mini, &tokens(1_000_000, 0, 0), NOW), Some(250_000));
-    assert_eq!(cost_microusd(&mini, &tokens(1_000_000, 1_000_000, 0), NOW), Some(25_000));
-    assert_eq!(cost_microusd(&mini, &tokens(1_000, 400, 100), NOW), Some(150 + 10 + 200));
-    assert_eq!(cost_microusd(&mini, &tokens(1, 0, 0), NOW), Some(1));
-    assert_eq!(cost_microusd(&mini, &tokens(5, 0, 0), NOW), Some(2), "1.25 is rounded up");
-    assert_eq!(cost_microusd(&mini, &tokens(0, 0, 0), NOW), Some(0));
+    assert_eq!(cost_microusd(&mini, &tokens(1_000_000, 0, 0)), Some(250_000));
+    assert_eq!(cost_microusd(&mini, &tokens(1_000_000, 1_000_000, 0)), Some(25_000));
+    assert_eq!(cost_microusd(&mini, &tokens(1_000, 400, 100)), Some(150 + 10 + 200));
+    assert_eq!(cost_microusd(&mini, &tokens(1, 0, 0)), Some(1));
+    assert_eq!(cost_microusd(&mini, &tokens(5, 0, 0)), Some(2), "1.25 is rounded up");
+    assert_eq!(cost_microusd(&mini, &tokens(0, 0, 0)), Some(0));
 }
 
 #[test]
 fn more_cached_than_prompt_is_no_negative_price() {
-    assert_eq!(cost_microusd(&model("openai/gpt-5-mini"), &tokens(40, 1_000, 0), NOW), Some(1));
+    assert_eq!(cost_microusd(&model("openai/gpt-5-mini"), &tokens(40, 1_000, 0)), Some(1));
 }
 
 #[test]
 fn long_prompts_have_their_own_rates() {
     let pro = model("gemini/gemini-2.5-pro");
-    assert_eq!(cost_microusd(&pro, &tokens(200_000, 0, 1_000), NOW), Some(250_000 + 10_000));
-    assert_eq!(cost_microusd(&pro, &tokens(200_001, 0, 1_000), NOW), Some(500_003 + 15_000));
+    assert_eq!(cost_microusd(&pro, &tokens(200_000, 0, 1_000)), Some(250_000 + 10_000));
+    assert_eq!(cost_microusd(&pro, &tokens(200_001, 0, 1_000)), Some(500_003 + 15_000));
 }
 
 #[test]
@@ -48,8 +51,8 @@ fn releases_of_a_model_share_its_price_and_neighbours_do_not() {
         ("gemini/gemini-3.1-pro-preview", "gemini/gemini-3.1-pro"),
     ] {
         let usage = tokens(12_345, 678, 910);
-        assert!(cost_microusd(&model(like), &usage, NOW).is_some(), "{like}");
-        assert_eq!(cost_microusd(&model(name), &usage, NOW), cost_microusd(&model(like), &usage, NOW), "{name}");
+        assert!(cost_microusd(&model(like), &usage).is_some(), "{like}");
+        assert_eq!(cost_microusd(&model(name), &usage), cost_microusd(&model(like), &usage), "{name}");
     }
     for name in [
         "openai/gpt-5-pro",
@@ -61,18 +64,18 @@ fn releases_of_a_model_share_its_price_and_neighbours_do_not() {
         "gemini/gpt-5",
         "openai/claude-sonnet-5",
     ] {
-        assert_eq!(cost_microusd(&model(name), &tokens(1, 0, 1), NOW), None, "{name}");
+        assert_eq!(cost_microusd(&model(name), &tokens(1, 0, 1)), None, "{name}");
     }
 }
 
 #[test]
 fn extractive_costs_nothing() {
-    assert_eq!(cost_microusd(&model("tollgate/extractive"), &tokens(u64::MAX, 0, u64::MAX), NOW), Some(0));
+    assert_eq!(cost_microusd(&model("tollgate/extractive"), &tokens(u64::MAX, 0, u64::MAX)), Some(0));
 }
 
 #[test]
 fn a_cost_beyond_all_numbers_is_unknown() {
-    assert_eq!(cost_microusd(&model("openai/gpt-5.5"), &tokens(u64::MAX, 0, u64::MAX), NOW), None);
+    assert_eq!(cost_microusd(&model("openai/gpt-5.5"), &tokens(u64::MAX, 0, u64::MAX)), None);
 }
 
 #[test]
@@ -80,7 +83,7 @@ fn every_listed_model_has_a_price_in_sane_proportions() {
     for provider in [Provider::OpenAi, Provider::Anthropic, Provider::Gemini] {
         for name in known_models(provider) {
             let model = ModelRef { provider, model: (*name).to_owned() };
-            let price = find(&model, NOW).unwrap_or_else(|| panic!("{model} has no price"));
+            let price = find(&model).unwrap_or_else(|| panic!("{model} has no price"));
             for rates in [Some(price.rates), price.long.map(|(_, rates)| rates)].into_iter().flatten() {
                 assert!(rates.cached_input < rates.input && rates.input < rates.output, "{model}");
             }
@@ -90,79 +93,63 @@ fn every_listed_model_has_a_price_in_sane_proportions() {
 }
 
 #[test]
-fn a_price_holds_from_one_instant_to_another() {
-    let flash = model("gemini/gemini-3.8-flash-preview-09-2026");
-    let usage = tokens(1_000_000, 0, 1_000_000);
-    assert_eq!(cost_microusd(&flash, &usage, NOW), Some(4_500_000));
-    assert_eq!(cost_microusd(&flash, &usage, 1_798_761_599), Some(4_500_000), "the last second of 2026");
-    assert_eq!(cost_microusd(&flash, &usage, 1_798_761_600), Some(9_000_000));
-    assert_eq!(max_output_tokens(&flash), Some(65_536));
+fn a_promotion_ends_on_its_day() {
+    let flash = model("gemini/gemini-3.8-flash");
+    let new_year = 1_798_761_600;
+    let million = tokens(1_000_000, 0, 0);
+    assert_eq!(super::cost_microusd(&flash, &million, new_year - 1), Some(750_000));
+    assert_eq!(super::cost_microusd(&flash, &million, new_year), Some(1_500_000));
 }
 
 #[test]
-fn no_two_rows_of_a_model_hold_at_once_and_none_leaves_a_gap() {
-    for rows in [&table::OPENAI[..], &table::ANTHROPIC, &table::GEMINI] {
-        for row in rows {
-            for at in [i64::MIN, NOW, row.from.unwrap_or(0), row.until.unwrap_or(0), i64::MAX] {
-                let holding = rows.iter().filter(|other| other.model == row.model && other.holds_at(at)).count();
-                assert_eq!(holding, 1, "{} at {at}", row.model);
+fn every_model_has_one_price_at_any_instant() {
+    for at in [AT, 1_798_761_600, 2_000_000_000] {
+        for provider in Provider::ALL {
+            for price in rows(provider) {
+                let in_force = rows(provider).iter().filter(|other| {
+                    other.model == price.model
+                        && other.from.is_none_or(|from| from <= at)
+                        && other.until.is_none_or(|until| at < until)
+                });
+                assert_eq!(in_force.count(), 1, "{} at {at}", price.model);
             }
         }
     }
 }
 
 #[test]
-fn a_tier_costs_what_the_answer_was_served_as() {
-    let usage = |tier| Usage { tier, ..tokens(1_000_000, 400_000, 100_000) };
-    let cost = |name: &str, tier| cost_microusd(&model(name), &usage(tier), NOW);
-    let gpt_5 = "openai/gpt-5";
-    assert_eq!(cost(gpt_5, ServiceTier::Standard), Some(1_800_000));
-    assert_eq!(cost(gpt_5, ServiceTier::Priority), Some(3_600_000));
-    assert_eq!(cost(gpt_5, ServiceTier::Flex), Some(900_000));
-    assert_eq!(cost(gpt_5, ServiceTier::Other), None);
-    // The page says 0.45, 0.045 and 3.60 dollars, which is not twice.
-    assert_eq!(cost("openai/gpt-5-mini", ServiceTier::Priority), Some(270_000 + 18_000 + 360_000));
-    assert_eq!(cost("openai/gpt-5-nano", ServiceTier::Priority), None, "not offered");
-    assert_eq!(cost("openai/gpt-4.1", ServiceTier::Flex), None, "not offered");
-    assert_eq!(cost("openai/gpt-5.5", ServiceTier::Priority), None, "a long prompt is not served with priority");
-    for name in ["anthropic/claude-sonnet-5", "gemini/gemini-2.5-pro"] {
-        assert_eq!((cost(name, ServiceTier::Priority), cost(name, ServiceTier::Flex)), (None, None), "{name}");
-    }
+fn the_tier_that_answered_is_what_is_paid() {
+    let gpt = model("openai/gpt-5");
+    let at = |tier| cost_microusd(&gpt, &Usage { tier, ..tokens(1_000_000, 0, 0) });
+    assert_eq!(at(Tier::Standard), Some(1_250_000));
+    assert_eq!(at(Tier::Priority), Some(2_500_000));
+    assert_eq!(at(Tier::Flex), Some(625_000));
+    assert_eq!(at(Tier::Other), None);
+    let claude = Usage { tier: Tier::Priority, ..tokens(1, 0, 1) };
+    assert_eq!(cost_microusd(&model("anthropic/claude-opus-5"), &claude), None);
 }
 
 #[test]
-fn every_tier_belongs_to_a_model_of_the_table() {
-    let names = table::OPENAI_PRIORITY.iter().map(|(name, _)| *name).chain(table::OPENAI_FLEX);
-    for name in names {
+fn a_part_without_a_price_makes_the_cost_unknown() {
+    let apart = Usage { costs_apart: true, ..tokens(1, 0, 1) };
+    assert_eq!(cost_microusd(&model("openai/gpt-5"), &apart), None);
+    let written = Usage { cache_written_tokens: 1_000_000, ..tokens(1_000_000, 0, 0) };
+    assert_eq!(cost_microusd(&model("anthropic/claude-opus-5"), &written), Some(6_250_000));
+    assert_eq!(cost_microusd(&model("openai/gpt-5"), &written), None);
+}
+
+#[test]
+fn priority_is_what_the_page_says_where_that_is_not_twice() {
+    let usage = Usage { tier: Tier::Priority, ..tokens(100_000, 0, 100_000) };
+    let cost = |name: &str, usage: &Usage| cost_microusd(&model(name), usage);
+    assert_eq!(cost("openai/gpt-5", &usage), Some(250_000 + 2_000_000));
+    assert_eq!(cost("openai/gpt-5-mini", &usage), Some(45_000 + 360_000));
+    assert_eq!(cost("openai/gpt-5.5", &usage), Some(1_250_000 + 7_500_000));
+    assert_eq!(cost("openai/gpt-4.1", &usage), Some(350_000 + 1_400_000));
+    let long = Usage { tier: Tier::Priority, ..tokens(272_001, 0, 1) };
+    assert_eq!(cost("openai/gpt-5.5", &long), None, "a long prompt is not served with priority");
+    for (name, _) in table::OPENAI_PRIORITY {
         assert!(table::OPENAI.iter().any(|row| row.model == name), "{name}");
-    }
-}
-
-#[test]
-fn a_part_with_a_price_is_priced_and_one_without_makes_the_cost_unknown() {
-    let with = |change: fn(&mut Components)| {
-        let mut usage = tokens(1_000, 100, 100);
-        change(&mut usage.components);
-        usage
-    };
-    let cost = |name: &str, usage: Usage| cost_microusd(&model(name), &usage, NOW);
-    let (claude, gpt) = ("anthropic/claude-sonnet-4-5", "openai/gpt-5");
-    // 3, 0.3 and 15 dollars; a write of five minutes 3.75, of an hour 6.
-    assert_eq!(cost(claude, tokens(1_000, 100, 100)), Some(2_700 + 30 + 1_500));
-    assert_eq!(cost(claude, with(|c| c.cache_write_tokens = 400)), Some(1_500 + 30 + 1_500 + 1_500));
-    assert_eq!(cost(claude, with(|c| c.cache_write_hour_tokens = 400)), Some(1_500 + 30 + 1_500 + 2_400));
-    assert_eq!(cost(claude, with(|c| c.searches = 2)), Some(2_700 + 30 + 1_500 + 20_000));
-    assert_eq!(cost(claude, with(|c| c.cache_write_tokens = 901)), None, "more parts than the whole");
-    let unpriced: [(&str, fn(&mut Components)); 6] = [
-        (gpt, |c| c.cache_write_tokens = 1),
-        (gpt, |c| c.audio_prompt_tokens = 1),
-        (gpt, |c| c.audio_completion_tokens = 1),
-        (gpt, |c| c.searches = 1),
-        (claude, |c| c.other = true),
-        ("gemini/gemini-2.5-flash", |c| c.audio_prompt_tokens = 1),
-    ];
-    for (name, change) in unpriced {
-        assert_eq!(cost(name, with(change)), None, "{name} {:?}", with(change).components);
     }
 }
 
@@ -178,12 +165,11 @@ fn batches_fine_tunes_and_neighbours_do_not_take_another_model_s_price() {
         "openai/gpt-4o-search-preview-2025-03-11",
         "openai/gpt-4o-realtime-preview",
         "openai/GPT-5",
-        "openai/gpt-5-preview-mini",
         "anthropic/claude-haiku-4-5@20251001",
         "gemini/gemini-2.5-flash-lite-preview-tts",
         "gemini/gemini-2.5-flash-native-audio-preview-09-2025",
     ] {
-        assert_eq!(cost_microusd(&model(name), &tokens(1, 0, 1), NOW), None, "{name}");
+        assert_eq!(cost_microusd(&model(name), &tokens(1, 0, 1)), None, "{name}");
     }
-    assert!(cost_microusd(&model("openai/gpt-5-2025-08-07"), &tokens(1, 0, 1), NOW).is_some());
+    assert!(cost_microusd(&model("openai/gpt-5-2025-08-07"), &tokens(1, 0, 1)).is_some());
 }

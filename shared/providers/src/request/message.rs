@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::tools::{ToolCall, read_tool_calls};
 use super::{InvalidRequest, InvalidRequestKind};
+use crate::image;
 use crate::tokens::TextTally;
 
 /// Who speaks.
@@ -162,7 +163,7 @@ fn read_image(image: Option<Value>, at: &str) -> Result<Part, InvalidRequest> {
         Some(_) => return Err(InvalidRequest::wrong_type(at, "an object with a url")),
     };
     let url = take_text(&mut image, "url", at)?.ok_or_else(|| InvalidRequest::missing(format!("{at}.url")))?;
-    if !["data:", "https://", "http://"].iter().any(|scheme| url.starts_with(scheme)) {
+    if !["data:", "https://", "http://"].iter().any(|scheme| image::begins_with(&url, scheme)) {
         return Err(InvalidRequest::new(
             InvalidRequestKind::OutOfRange,
             format!("{at}.url"),

@@ -29,7 +29,7 @@ fn what_was_asked_for_is_read() {
     assert_eq!((request.model(), request.stream(), request.include_usage()), ("openai/m", true, true));
     assert_eq!((request.choices(), request.requested_max_tokens()), (3, Some(7)));
     let newer = parse(&body(&json!({"max_tokens": 7, "max_completion_tokens": 5}))).unwrap();
-    assert_eq!(newer.requested_max_tokens(), Some(5));
+    assert_eq!(newer.requested_max_tokens(), Some(7), "the larger is held");
     let plain =
         parse(&body(&json!({"stream": null, "n": null, "max_tokens": null, "stop": null, "tools": null}))).unwrap();
     assert_eq!(

@@ -65,8 +65,13 @@ pub(super) fn read_tools(tools: Option<Value>) -> Result<Vec<Tool>, InvalidReque
 fn read_tool(tool: Value, at: &str) -> Result<Tool, InvalidRequest> {
     let mut tool = object(Some(tool), at)?;
     let kind = required_text(&mut tool, "type", at)?;
-    if kind != "function" {
+    if kind == "custom" {
         return Ok(Tool::Other);
+    }
+    if kind != "function" {
+        // Tools that a provider carries out itself (a search, a sandbox) are billed by the call.
+        let message = "must be function or custom: what the provider carries out itself costs apart from tokens.";
+        return Err(InvalidRequest::unsupported(format!("{at}.type"), message));
     }
     let at = format!("{at}.function");
     let mut function = object(tool.remove("function"), &at)?;

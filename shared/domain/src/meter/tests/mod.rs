@@ -1,5 +1,6 @@
 //! A meter with its ledger, as the shell keeps them; the stories behind single rules; random interleavings.
 
+mod answers;
 mod interleavings;
 mod keys;
 mod nothing_to_do;
@@ -58,6 +59,8 @@ fn chat(number: u64, tokens: u64) -> Reserve {
     Reserve {
         id: reservation(number),
         amounts: Amounts { requests: 1, tokens, emails: 0 },
+        answer: None,
+        request_id: String::new(),
         ttl_ms: 60_000,
         credential: None,
         session: None,

@@ -122,6 +122,7 @@ fn an_event_that_does_not_fit_changes_nothing() {
         amounts,
         expires_at: START.plus_millis(1),
         fingerprint: String::new(),
+        request_id: String::new(),
         rates: vec![(Bucket::User, i64::MAX)],
     };
     let misfits = [
@@ -131,7 +132,7 @@ fn an_event_that_does_not_fit_changes_nothing() {
         Event::SettledLate(settle),
         Event::Released { id },
         Event::ReleasedLate { id },
-        Event::Expired { id, amounts },
+        Event::Expired { id, amounts, request_id: String::new() },
         Event::Leased(leased(team.terms.period(period.end), 99)),
         Event::Leased(leased(period, 1)),
         Event::Returned { returned: Amounts::ZERO },
