@@ -39,7 +39,9 @@ pub(crate) fn check_results(messages: &[Message], may_end_with_calls: bool) -> R
             }
         }
     }
-    if may_end_with_calls { Ok(()) } else { unanswered(&waiting) }
+    // A conversation may end with calls, but not in the middle of their results.
+    let ends_with_calls = messages.last().is_some_and(|message| message.role == Role::Assistant);
+    if may_end_with_calls && ends_with_calls { Ok(()) } else { unanswered(&waiting) }
 }
 
 /// Checks the names of tools, and that a choice has something to choose from.

@@ -27,7 +27,6 @@ fn is_name(name: &Value) -> bool {
 }
 
 /// The rules that a body breaks.
-#[expect(clippy::too_many_lines, reason = "a list of rules")]
 fn broken(body: &Value) -> Vec<String> {
     let mut out = Vec::new();
     let mut rule = |holds: bool, what: &str| {
