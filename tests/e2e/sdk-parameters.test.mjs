@@ -171,7 +171,8 @@ for (const provider of PROVIDERS) {
       answer: SAYING[provider]('Two pennies', 'stop_sequence'),
       sees: {
         openai: (body) => assert.deepEqual(body.stop, stop, 'as it came'),
-        anthropic: (body) => assert.deepEqual([body.stop_sequences, body.stop], [[stop].flat(), undefined]),
+        // Anthropic refuses a stop sequence of nothing but blanks: it is left out.
+        anthropic: (body) => assert.deepEqual([body.stop_sequences, body.stop], [[stop].flat().filter((word) => word.trim()), undefined]),
         gemini: (body) => assert.deepEqual(body.generationConfig.stopSequences, [stop].flat()),
       }[provider],
       expect: says('Two pennies'),
