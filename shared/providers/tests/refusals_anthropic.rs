@@ -156,7 +156,7 @@ fn broken(body: &Value) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(ProptestConfig::with_cases(6_000))]
     #[test]
     fn no_request_of_ours_breaks_a_rule_of_anthropic_s(request in generated::request()) {
         if let Ok(body) = sent(MODEL, &request) {

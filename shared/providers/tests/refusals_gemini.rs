@@ -119,7 +119,7 @@ fn broken(body: &Value) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(ProptestConfig::with_cases(3_000))]
     #[test]
     fn no_request_of_ours_breaks_a_rule_of_gemini_s(request in generated::request()) {
         if let Ok(body) = sent(MODEL, &request) {

@@ -42,7 +42,7 @@ fn content() -> impl Strategy<Value = Value> {
         Just("DATA:Image/JPG;charset=utf-8;BASE64,/9j/"),
         Just("https://example.com/a.png"),
         Just("data:image/gif;base64,R0lG"),
-        Just("data:image/tiff;base64,AAAA"),
+        Just("data:image/webp;base64,UklG"),
     ];
     let part = prop_oneof![
         4 => text().prop_map(|text| json!({"type": "text", "text": text})),
@@ -65,11 +65,11 @@ fn id() -> impl Strategy<Value = String> {
 }
 
 fn name() -> impl Strategy<Value = String> {
-    prop_oneof![8 => Just("look".to_owned()), 8 => Just("find_it".to_owned()), 1 => Just("a.b".to_owned()), 1 => Just("9to5".to_owned()), 1 => Just("x".repeat(65)), 1 => Just("mit Leerzeichen".to_owned())]
+    prop_oneof![60 => Just("look".to_owned()), 60 => Just("find_it".to_owned()), 1 => Just("a.b".to_owned()), 1 => Just("9to5".to_owned()), 1 => Just("x".repeat(65)), 1 => Just("mit Leerzeichen".to_owned())]
 }
 
 fn message() -> impl Strategy<Value = Vec<Value>> {
-    let call = (id(), name(), prop_oneof![Just(""), Just("{}"), Just("{\"a\":1}"), Just("[1]")])
+    let call = (id(), name(), prop_oneof![8 => Just(""), 8 => Just("{}"), 8 => Just("{\"a\":1}"), 1 => Just("[1]")])
         .prop_map(|(id, name, arguments)| json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}));
     // Calls with their results, in any order, and sometimes with one too few or a word between.
     let round = (text(), prop::collection::vec(call, 1..4), 0_u8..12, any::<bool>()).prop_map(|(said, calls, turn, between)| {
@@ -101,7 +101,7 @@ fn message() -> impl Strategy<Value = Vec<Value>> {
 fn schema() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(json!({"type": "string"})),
-        Just(json!({"type": "integer", "minimum": 1})),
+        Just(json!({"type": "integer"})),
         Just(json!({"enum": ["a", "b"]})),
         Just(json!({"type": ["string", "null"]})),
         Just(json!({"$ref": "#/$defs/x"})),
@@ -146,7 +146,12 @@ fn tool() -> impl Strategy<Value = Value> {
 
 /// A request.
 pub fn request() -> impl Strategy<Value = Value> {
-    let messages = prop::collection::vec(message(), 1..6).prop_map(|groups| groups.concat());
+    let messages = (prop::collection::vec(message(), 1..6), 0_u8..8).prop_map(|(groups, begun)| {
+        // Mostly somebody speaks first.
+        let first = json!({"role": "user", "content": "Well?"});
+        let first = (begun > 0).then_some(first);
+        first.into_iter().chain(groups.concat()).collect::<Vec<_>>()
+    });
     let choice = prop_oneof![
         Just(json!("auto")),
         Just(json!("none")),
@@ -165,19 +170,22 @@ pub fn request() -> impl Strategy<Value = Value> {
         prop_oneof![Just(String::new()), Just("\n".to_owned()), Just("END".to_owned()), Just(" x".to_owned())],
         0..7,
     );
-    let effort = prop_oneof![Just("none"), Just("minimal"), Just("low"), Just("high"), Just("xhigh"), Just("odd")];
+    let effort = prop_oneof![
+        9 => prop_oneof![Just("none"), Just("minimal"), Just("low"), Just("high"), Just("xhigh")],
+        1 => Just("odd"),
+    ];
     let numbers = (
-        prop::option::of(prop_oneof![Just(0.0), Just(1.0), 0.0..2.0]),
-        prop::option::of(prop_oneof![Just(1.0), 0.0..1.0]),
+        prop::option::weighted(0.3, prop_oneof![Just(0.0), Just(1.0), 0.0..2.0]),
+        prop::option::weighted(0.2, prop_oneof![Just(1.0), 0.0..1.0]),
         prop::option::of(any::<i64>()),
         prop::option::of(prop_oneof![Just(1_u64), Just(100), Just(200_000)]),
-        prop::option::of(1_u64..4),
-        prop::option::of(-2.0..=2.0),
+        prop::option::weighted(0.1, 1_u64..4),
+        prop::option::weighted(0.1, -2.0..=2.0),
     );
     (
         messages,
         prop::option::of(prop::collection::vec(tool(), 0..4)),
-        prop::option::of(choice),
+        prop::option::weighted(0.3, choice),
         prop::option::of(format),
         prop::option::of(stop),
         prop::option::of(effort),
