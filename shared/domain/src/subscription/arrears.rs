@@ -63,9 +63,14 @@ mod tests {
 
     #[test]
     fn only_what_was_asked_for_and_not_paid_is_owed() {
-        for (status, owed) in
-            [("open", true), ("uncollectible", true), ("draft", false), ("paid", false), ("void", false), ("new", false)]
-        {
+        for (status, owed) in [
+            ("open", true),
+            ("uncollectible", true),
+            ("draft", false),
+            ("paid", false),
+            ("void", false),
+            ("new", false),
+        ] {
             assert_eq!(bill(status, 1).is_owed(), owed, "{status}");
         }
         assert!(!Bill { status: None, ..bill("open", 1) }.is_owed());

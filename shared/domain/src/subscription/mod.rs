@@ -46,10 +46,10 @@ mod observed;
 mod proration;
 mod purchase;
 mod setback;
-mod state;
-mod stripe;
 #[cfg(test)]
 mod setback_tests;
+mod state;
+mod stripe;
 #[cfg(test)]
 mod tests;
 
@@ -60,6 +60,6 @@ pub use effect::{Effect, Notice, NoticeKind, Recorded};
 pub use observed::{Paid, Status, Unreadable};
 pub use proration::{Proration, prorated};
 pub use purchase::{NoWay, Purchase, bill, wanted_offer};
-pub use setback::{Dispute, Setback, Stopped, Why};
+pub use setback::{Dispute, ENDED_HERE, Setback, Stopped, Why};
 pub use state::{Access, DUNNING_DAYS, GRACE_DAYS, Subscription};
 pub use stripe::StripeSubscription;

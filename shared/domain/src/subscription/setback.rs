@@ -26,6 +26,9 @@ use crate::{
     time::{Period, Timestamp},
 };
 
+/// The name in the metadata of a subscription that is not renewed because it was ended here, see [`Effect::Renewal`].
+pub const ENDED_HERE: &str = "tollgate_ended";
+
 /// How many are kept of a state, the latest first noticed: what is older than this says nothing of the current period.
 pub(super) const KEPT: usize = 50;
 

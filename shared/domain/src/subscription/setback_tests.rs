@@ -189,7 +189,10 @@ fn a_part_or_another_periods_payment_takes_nothing_away() {
     let later = Period { start: at(MAY), end: at(MAY + 31 * DAY) };
     for (what, setback) in [
         ("a part", payment(999, &[])),
-        ("another period's", Setback { whole: Some(earlier), span: Some(earlier), ..payment(1_000, &[("du_1", "lost")]) }),
+        (
+            "another period's",
+            Setback { whole: Some(earlier), span: Some(earlier), ..payment(1_000, &[("du_1", "lost")]) },
+        ),
         ("a later period's", Setback { whole: Some(later), span: Some(later), ..payment(1_000, &[("du_1", "lost")]) }),
         ("an upgrade's", Setback { whole: None, ..payment(1_000, &[]) }),
         ("another subscription's", Setback { subscription: "sub_2".to_owned(), ..payment(1_000, &[("du_1", "lost")]) }),
