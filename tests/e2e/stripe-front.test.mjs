@@ -148,3 +148,24 @@ test('events are signed as the SDK wants them', () => {
 test('the SDK speaks the version that the platform asks for', () => {
   assert.equal(stripe.requests.find(({ path }) => path === '/v1/prices').version, API_VERSION);
 });
+
+test('invoices are listed by subscription and status, page by page, and what the list does not know is refused', async () => {
+  const bills = await sdk.customers.create({ email: 'bills@example.com' });
+  const id = await stripe.begin(bills.id, 'key_pro');
+  const failed = await stripe.failPayment(id);
+  const draft = await stripe.nextInvoice(id);
+  const ids = async (query) => (await sdk.invoices.list({ subscription: id, ...query })).data.map((invoice) => invoice.id);
+  assert.deepEqual(await ids({ status: 'open' }), [failed]);
+  assert.deepEqual(await ids({ status: 'draft' }), [draft]);
+  assert.deepEqual(await ids({ status: 'uncollectible' }), []);
+  const all = await ids({ limit: 100 });
+  assert.equal(all.length, 3);
+  const first = await sdk.invoices.list({ subscription: id, limit: 2 });
+  assert.deepEqual([first.has_more, first.data.map((invoice) => invoice.id)], [true, all.slice(0, 2)]);
+  const rest = await sdk.invoices.list({ subscription: id, limit: 2, starting_after: all[1] });
+  assert.deepEqual([rest.has_more, rest.data.map((invoice) => invoice.id)], [false, all.slice(2)]);
+  for (const query of [{ status: 'unpaid' }, { limit: 101 }, { overdue: true }]) await assert.rejects(sdk.invoices.list(query), { statusCode: 400 });
+  await assert.rejects(sdk.invoices.list({ starting_after: 'in_nobodys' }), { statusCode: 404 });
+  await stripe.voidInvoice(id, failed);
+  assert.deepEqual(await ids({ status: 'open' }), []);
+});

@@ -150,6 +150,21 @@ export async function startStripe() {
       await changed(id);
       return invoice.id;
     },
+    /** The next renewal comes: an invoice that is ready and that nobody was asked to pay, or (`open`) one that was not paid. */
+    async nextInvoice(id, { open = false } = {}) {
+      const { customer } = await subscription(state, backend, id, {});
+      await local('POST', '/v1/invoiceitems', { customer, amount: '1000', currency: 'usd' });
+      const invoice = await local('POST', '/v1/invoices', { customer, subscription: id });
+      if (open) await withCard(customer, BAD_CARD);
+      if (open) await backend('POST', `/v1/invoices/${invoice.id}/pay`, {});
+      await changed(id);
+      return invoice.id;
+    },
+    /** An operator forgives an invoice. */
+    voidInvoice: async (id, invoice) => {
+      await local('POST', `/v1/invoices/${invoice}/void`, {});
+      return changed(id);
+    },
     /** Another card pays what is open. */
     async recover(id, invoice) {
       const { customer } = await subscription(state, backend, id, {});
@@ -368,6 +383,7 @@ async function route(state, backend, method, address, body, text) {
   if (kind === 'billing' && id === 'meters') return meters(state, method, sub, address.pathname.split('/')[5], query, body);
   if (kind === 'billing' && id === 'meter_events' && method === 'POST') return meterEvent(state, body);
   if (kind === 'subscription_schedules') return schedules(state, backend, method, id, sub, body);
+  if (kind === 'invoices' && method === 'GET' && !id) return invoices(backend, query);
   if (kind === 'subscriptions') {
     const expand = [query.expand ?? []].flat();
     if (method === 'GET' && id) {
@@ -390,6 +406,23 @@ async function route(state, backend, method, address, body, text) {
     if (method === 'POST' && id) return update(state, backend, id, body);
   }
   return pass();
+}
+
+const INVOICE_STATUSES = ['draft', 'open', 'paid', 'uncollectible', 'void'];
+
+// https://docs.stripe.com/api/invoices/list: newest first, ten of them unless more are asked for, those after one that was seen.
+// localstripe knows no status, and refuses what it does not know.
+async function invoices(backend, { customer, subscription, status, limit = '10', starting_after: after, ...others }) {
+  if (Object.keys(others).length) return error(400, `Received unknown parameters: ${Object.keys(others).join(', ')}`, 'parameter_unknown');
+  if (status !== undefined && !INVOICE_STATUSES.includes(status)) return error(400, `Invalid status: must be one of ${INVOICE_STATUSES.join(', ')}`);
+  if (!/^([1-9]|[1-9]\d|100)$/.test(limit)) return error(400, 'This value must be between 1 and 100.', 'parameter_invalid_integer');
+  const filter = new URLSearchParams({ ...(customer && { customer }), ...(subscription && { subscription }), limit: '100000' });
+  const { status: answered, body } = await backend('GET', `/v1/invoices?${filter}`);
+  if (answered !== 200) return { status: answered, body };
+  const all = body.data.filter((invoice) => status === undefined || invoice.status === status);
+  const from = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1;
+  if (after !== undefined && from === 0) return missing(`invoice: '${after}'`);
+  return ok({ ...list('/v1/invoices', all.slice(from, from + Number(limit))).body, has_more: all.length > from + Number(limit) });
 }
 
 async function passOn(backend, method, address, text) {

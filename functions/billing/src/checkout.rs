@@ -88,11 +88,11 @@ async fn buy(scope: &Scope, caller: &OwnerWith<Billing>, input: &CheckoutIn) -> 
             "The plan was agreed on with whoever runs this platform; they change it.",
         ));
     }
-    let paid = held.subscription.paid.as_ref().filter(|paid| !paid.status.is_final());
+    let paid = held.subscription.paid.as_ref().filter(|paid| !paid.standing().is_final() && !paid.orphan);
     // Who pays by the year goes on to.
     let interval = paid.filter(|_| input.interval.is_none()).map_or(interval, |paid| paid.interval);
     let choice = Choice { plan, interval, seats };
-    if paid.is_some_and(|paid| choice.is_held(paid) && paid.status == Status::Active) {
+    if paid.is_some_and(|paid| choice.is_held(paid) && paid.standing() == Status::Active) {
         return Err(Problem::new(Code::NotAnUpgrade, "This is what you have already: there is nothing to buy."));
     }
     let way = held.subscription.purchase(choice.wanted(), scope.now()).map_err(|why| no_way(why, scope))?;
@@ -144,6 +144,10 @@ pub fn no_way(why: NoWay, scope: &Scope) -> Problem {
         NoWay::PastDue => Problem::new(
             Code::PaymentRequired,
             "A payment is missing. POST /subscription/portal leads to where it is paid; then the plan can be changed.",
+        ),
+        NoWay::Disputed => Problem::new(
+            Code::PaymentRequired,
+            "The payment of your plan is disputed: it rests until your bank has decided. Take the dispute back there, or wait.",
         ),
         NoWay::Paused => {
             Problem::new(Code::Conflict, "The subscription is paused. Resume it in the portal; then it can be changed.")

@@ -3,7 +3,10 @@
 use http::StatusCode;
 use serde::Deserialize;
 use tollgate_api::{subscription::InvoiceOut, usage::PageOut};
-use tollgate_domain::stripe_api::{Form, Invoice};
+use tollgate_domain::{
+    currency,
+    stripe_api::{Form, Invoice},
+};
 use tollgate_platform::{
     Code, Problem, Scope, billing,
     http::{Query, Reply, limit},
@@ -73,6 +76,7 @@ fn shown(invoice: Invoice) -> InvoiceOut {
         id: invoice.id,
         number: invoice.number,
         status: invoice.status,
+        decimals: currency::decimals(&invoice.currency),
         currency: invoice.currency,
         hosted_url: invoice.hosted_invoice_url,
         pdf_url: invoice.invoice_pdf,

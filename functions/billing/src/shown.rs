@@ -35,7 +35,7 @@ pub fn shown(held: &Held, now: Timestamp) -> SubscriptionOut {
         (Access::Plan { until: None }, _) if subscription.card_trial().is_some() => "trialing",
         (Access::Free | Access::Plan { until: None }, _) => "active",
         (Access::Plan { until: Some(_) }, _) => "past_due",
-        (Access::Ended { .. }, Some(paid)) => match paid.status {
+        (Access::Ended { .. }, Some(paid)) => match paid.standing() {
             Status::PastDue => "unpaid",
             Status::Paused => "paused",
             _ => "cancelled",

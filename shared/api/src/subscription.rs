@@ -306,12 +306,14 @@ pub struct InvoiceOut {
     pub number: Option<String>,
     /// `draft`, `open`, `paid`, `uncollectible` or `void`.
     pub status: Option<String>,
-    /// In all, in cents.
+    /// In all, in the smallest unit of the currency: see `decimals`.
     pub total_cents: i64,
-    /// Of which paid, in cents.
+    /// Of which paid, in the same unit.
     pub paid_cents: i64,
     /// Three letters.
     pub currency: String,
+    /// How many digits of the amounts stand behind the point: 2 for dollars, 0 for yen, 3 for dinars.
+    pub decimals: u32,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,

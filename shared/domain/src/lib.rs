@@ -10,6 +10,7 @@
 //! | [`month`] | calendar months |
 //! | [`time`] | instants and periods anchored to a subscription's billing day |
 //! | [`catalogue`] | products, plans, meters, limits, features, prices, moves |
+//! | [`currency`] | how amounts are written, by currency |
 //! | [`trial`] | where a trial stands at an instant; one for each person; its reminders |
 //! | [`subscription`] | what is held of a product, converging on Stripe; grace, seats, proration |
 //! | [`overage`] | what goes beyond a soft limit: told to Stripe, exactly and once |
@@ -37,6 +38,7 @@ pub mod audit;
 mod base62;
 pub mod breached;
 pub mod catalogue;
+pub mod currency;
 pub mod deletion;
 pub mod federation;
 pub mod id;

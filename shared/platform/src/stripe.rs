@@ -107,6 +107,9 @@ struct RefusalBody {
 pub struct List<T> {
     /// Its page.
     pub data: Vec<T>,
+    /// Whether there is another page after it.
+    #[serde(default)]
+    pub has_more: bool,
 }
 
 impl Stripe {

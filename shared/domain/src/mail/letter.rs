@@ -4,7 +4,7 @@ use super::{
     category::Category,
     render::{Rendered, render},
 };
-use crate::{account::Role, catalogue::Product, meter::MeterName, time::Timestamp};
+use crate::{account::Role, catalogue::Product, currency, meter::MeterName, time::Timestamp};
 
 /// A mail, before it is written out. Texts of somebody else's making are escaped where they must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +100,7 @@ pub enum Letter<'a> {
         product: Product,
         /// The plan, as it is called.
         plan: &'a str,
-        /// In hundredths of the currency.
+        /// In the smallest unit of the currency.
         amount_cents: i64,
         /// ISO 4217, in any case.
         currency: &'a str,
@@ -265,7 +265,7 @@ impl Letter<'_> {
                 )
             }
             Self::Receipt { product, plan, amount_cents, currency, period, invoice_url } => {
-                let amount = money(*amount_cents, currency);
+                let amount = currency::written(*amount_cents, currency);
                 let span = period.map(|(from, to)| format!(", from {from} to {to}")).unwrap_or_default();
                 render(
                     &format!("Your receipt: {amount}"),
@@ -275,7 +275,7 @@ impl Letter<'_> {
                 )
             }
             Self::MonthlySummary { month, requests, tokens, cost_microusd, unpriced, link } => {
-                let cost = money(i64::try_from(cost_microusd / 10_000).unwrap_or(i64::MAX), "usd");
+                let cost = currency::written(i64::try_from(cost_microusd / 10_000).unwrap_or(i64::MAX), "usd");
                 let known = match unpriced {
                     0 => format!("What the models took cost {cost}."),
                     1 => format!("What the models took cost {cost}; the price of one request is not known."),
@@ -290,12 +290,6 @@ impl Letter<'_> {
             }
         }
     }
-}
-
-/// Hundredths of a currency, as people write them: `10.00 USD`.
-fn money(cents: i64, currency: &str) -> String {
-    let (sign, cents) = (if cents < 0 { "-" } else { "" }, cents.unsigned_abs());
-    format!("{sign}{}.{:02} {}", cents / 100, cents % 100, currency.to_uppercase())
 }
 
 #[cfg(test)]
@@ -381,10 +375,22 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_written_as_people_write_them() {
-        for (cents, text) in [(0, "0.00 USD"), (5, "0.05 USD"), (1_999, "19.99 USD"), (-150, "-1.50 USD")] {
-            assert_eq!(money(cents, "usd"), text);
+    fn a_receipt_has_the_parts_that_its_currency_has() {
+        for (currency, subject) in [("usd", "10.00 USD"), ("jpy", "1000 JPY"), ("kwd", "1.000 KWD")] {
+            let letter = Letter::Receipt {
+                product: Product::Agent,
+                plan: "pro",
+                amount_cents: 1_000,
+                currency,
+                period: None,
+                invoice_url: "https://x/",
+            };
+            assert_eq!(letter.rendered().subject, format!("Your receipt: {subject}"));
         }
+    }
+
+    #[test]
+    fn numbers_are_written_as_people_write_them() {
         let ending = |days| {
             let at = Timestamp::from_millis(0);
             Letter::TrialEnding { product: Product::Agent, ends_at: at, days, upgrade_url: "https://x/" }.rendered()

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::time::{Period, Timestamp};
 
-/// An invoice as fetched. Amounts are in hundredths of its currency.
+/// An invoice as fetched. Amounts are in the smallest unit of its currency, see [`crate::currency`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Invoice {
@@ -98,7 +98,7 @@ impl Invoice {
         self.status.as_deref() == Some("paid")
     }
 
-    /// What was paid, in hundredths of its currency.
+    /// What was paid, in the smallest unit of its currency.
     pub fn paid_cents(&self) -> i64 {
         self.amount_paid.unwrap_or(if self.is_paid() { self.total } else { 0 })
     }

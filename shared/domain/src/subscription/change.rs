@@ -51,7 +51,7 @@ pub fn change(
     (plan, interval, seats): (Plan, Interval, u32),
     now: Timestamp,
 ) -> Result<Change, NoSuchChange> {
-    match held.status {
+    match held.standing() {
         Status::Active | Status::Trialing | Status::Cancelling => {}
         Status::PastDue => return Err(NoSuchChange::PastDue),
         _ => return Err(NoSuchChange::NotRunning),
@@ -106,6 +106,8 @@ mod tests {
             past_due_since: None,
             invoice: None,
             card_trial: None,
+            stopped: None,
+            orphan: false,
         }
     }
 

@@ -4,6 +4,7 @@ use super::{
     card_trial::CardTrial,
     effect::{Effect, Notice, NoticeKind, Recorded},
     observed::{Paid, Status, Unreadable},
+    setback::{KEPT, Setback, Stopped, Why, stopped},
     state::{Access, DUNNING_DAYS, GRACE_DAYS, Subscription},
     stripe::StripeSubscription,
 };
@@ -18,7 +19,7 @@ impl Subscription {
     /// # Errors
     /// [`Unreadable`]: nothing changes.
     pub fn converge(&self, object: &StripeSubscription, now: Timestamp) -> Result<(Self, Vec<Effect>), Unreadable> {
-        let seen = Paid::observed(self.product, object, self.paid.as_ref(), now)?;
+        let seen = self.observe(object, now)?;
         let mut duplicates = Vec::new();
         let next = match &self.paid {
             // A fetch that was overtaken by a later one: what is over stays over.
@@ -45,7 +46,7 @@ impl Subscription {
         let mut best: Option<Paid> = None;
         let mut others = Vec::new();
         for object in objects {
-            let seen = match Paid::observed(self.product, object, self.paid.as_ref(), now) {
+            let seen = match self.observe(object, now) {
                 Ok(seen) => seen,
                 Err(Unreadable::OtherProduct) => continue,
                 Err(unreadable) => return Err(unreadable),
@@ -85,8 +86,44 @@ impl Subscription {
         self.settled_on(self.paid.clone(), now, Vec::new())
     }
 
+    /// Takes in a payment that was given back or is disputed, as it was just fetched with all its refunds and disputes.
+    pub fn set_back(&self, setback: Setback, now: Timestamp) -> (Self, Vec<Effect>) {
+        let mut next = self.clone();
+        let known = next.setbacks.iter().position(|one| one.charge == setback.charge);
+        let mut effects = setback.told(known.and_then(|at| next.setbacks.get(at)));
+        match known.and_then(|at| next.setbacks.get_mut(at)) {
+            Some(known) => *known = setback,
+            None if setback.is_nothing() => {}
+            None => next.setbacks.push(setback),
+        }
+        let surplus = next.setbacks.len().saturating_sub(KEPT);
+        next.setbacks.drain(..surplus);
+        let (next, more) = next.settled_on(self.paid.clone(), now, Vec::new());
+        effects.extend(more);
+        (next, effects)
+    }
+
+    /// Notes that Stripe knows neither the subscription that is held nor its customer, see [`Paid::orphan`].
+    pub fn orphaned(&self, now: Timestamp) -> (Self, Vec<Effect>) {
+        let paid = self.paid.clone().map(|paid| Paid { orphan: true, ..paid });
+        self.settled_on(paid, now, Vec::new())
+    }
+
+    fn observe(&self, object: &StripeSubscription, now: Timestamp) -> Result<Paid, Unreadable> {
+        let seen = Paid::observed(self.product, object, self.paid.as_ref(), now)?;
+        Ok(self.weighed(seen, now))
+    }
+
+    /// With what is known of its payments. Since when something is stopped is kept as long as it is for the same reason.
+    fn weighed(&self, paid: Paid, now: Timestamp) -> Paid {
+        let before = self.paid.as_ref().filter(|before| before.id == paid.id).and_then(|before| before.stopped);
+        let stopped = stopped(&self.setbacks, &paid)
+            .map(|why| before.filter(|before| before.why == why).unwrap_or(Stopped { why, since: now }));
+        Paid { stopped, ..paid }
+    }
+
     fn settled_on(&self, paid: Option<Paid>, now: Timestamp, duplicates: Vec<(String, String)>) -> (Self, Vec<Effect>) {
-        let mut next = Self { paid, ..self.clone() };
+        let mut next = Self { paid: paid.map(|paid| self.weighed(paid, now)), ..self.clone() };
         let mut effects = Vec::new();
         for pair in duplicates {
             if !next.told.duplicates.contains(&pair) {
@@ -97,6 +134,7 @@ impl Subscription {
         if let Some(paid) = &next.paid {
             effects.extend(recorded(self.paid.as_ref(), paid).map(Effect::Audit));
             effects.extend(transition(self.paid.as_ref(), paid).map(Effect::Mail));
+            effects.extend(renewal(self.paid.as_ref(), paid));
             if is_alive(paid) && !next.told.claimed.contains(&paid.id) {
                 next.told.claimed.push(paid.id.clone());
                 effects.push(Effect::ClaimTrial { subscription: paid.id.clone() });
@@ -136,20 +174,30 @@ impl Subscription {
 
 /// Whether somebody pays for it, or is to.
 const fn is_alive(paid: &Paid) -> bool {
-    !paid.status.is_final() && !matches!(paid.status, Status::Incomplete)
+    !paid.orphan && !paid.standing().is_final() && !matches!(paid.status, Status::Incomplete)
 }
 
 /// Which of two subscriptions counts: an alive one before one that waits for its first payment, before one that was paid
 /// and is over, before one that never was; then the later made. An order over what never changes about them but their
 /// status.
 fn rank(paid: &Paid) -> (u8, Timestamp, &str) {
-    let life = match paid.status {
+    let life = match paid.standing() {
+        _ if paid.orphan => 2,
         Status::NeverPaid => 0,
         Status::Incomplete => 1,
         Status::Cancelled => 2,
         _ => 3,
     };
     (life, paid.created_at, &paid.id)
+}
+
+/// Whether Stripe is to be told that what was ended here is not renewed, or that this was taken back.
+fn renewal(before: Option<&Paid>, after: &Paid) -> Option<Effect> {
+    let is_ended = |paid: &Paid| matches!(paid.stopped, Some(Stopped { why: Why::Refunded | Why::Lost, .. }));
+    let was_ended = before.is_some_and(|before| before.id == after.id && is_ended(before));
+    let is_wanted = !is_ended(after);
+    (was_ended == is_wanted && !after.status.is_final())
+        .then(|| Effect::Renewal { subscription: after.id.clone(), is_wanted })
 }
 
 fn recorded(before: Option<&Paid>, after: &Paid) -> Option<Recorded> {
@@ -161,7 +209,19 @@ fn recorded(before: Option<&Paid>, after: &Paid) -> Option<Recorded> {
         }
     };
     compare("subscription", &|paid| paid.id.clone());
-    compare("status", &|paid| paid.status.as_str().to_owned());
+    compare("status", &|paid| paid.standing().as_str().to_owned());
+    let stopped = |paid: &Paid| match paid.stopped.map(|stopped| stopped.why) {
+        None => "no",
+        Some(Why::Refunded) => "refunded",
+        Some(Why::Disputed) => "disputed",
+        Some(Why::Lost) => "dispute_lost",
+    };
+    if before.is_some_and(|before| before.stopped.is_some()) || after.stopped.is_some() {
+        compare("stopped", &|paid| stopped(paid).to_owned());
+    }
+    if before.is_some_and(|before| before.orphan) || after.orphan {
+        compare("unknown_at_stripe", &|paid| paid.orphan.to_string());
+    }
     compare("plan", &|paid| format!("{} v{}", paid.plan, paid.plan_version));
     compare("interval", &|paid| paid.interval.as_str().to_owned());
     compare("seats", &|paid| paid.seats.to_string());
@@ -177,9 +237,13 @@ fn recorded(before: Option<&Paid>, after: &Paid) -> Option<Recorded> {
 /// The mail for a change of status, if there is one. A missing payment has its reminders instead.
 fn transition(before: Option<&Paid>, after: &Paid) -> Option<Notice> {
     let held = before.filter(|before| before.id == after.id);
-    let before = held.map(|before| before.status);
+    // What was stopped and is back goes on where it was: nobody did anything that a mail would confirm.
+    if after.stopped.is_none() && held.is_some_and(|held| held.stopped.is_some()) && !after.status.is_final() {
+        return None;
+    }
+    let before = held.map(Paid::standing);
     let started = (NoticeKind::Started { plan: after.plan }, "started".to_owned());
-    let (kind, occasion) = match (before, after.status) {
+    let (kind, occasion) = match (before, after.standing()) {
         // The first payment after a trial with a card.
         (Some(_), Status::Active)
             if after.card_trial.is_none() && held.is_some_and(|held| held.card_trial.is_some()) =>

@@ -29,6 +29,20 @@ pub enum Effect {
         /// The other.
         other: String,
     },
+    /// A word to who runs the platform, in the log: money was given back, or may be lost.
+    Operator {
+        /// Whether money may be lost.
+        is_grave: bool,
+        /// What happened.
+        text: String,
+    },
+    /// A plan was ended here before its period is over: Stripe is not to renew it. Or that was taken back.
+    Renewal {
+        /// `sub_...`.
+        subscription: String,
+        /// Whether it is to be renewed.
+        is_wanted: bool,
+    },
     /// Remember that there was a trial: for the person, the card, the company. A trial that one of the first two had before
     /// is ended.
     ClaimTrial {

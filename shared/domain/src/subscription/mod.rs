@@ -8,6 +8,8 @@
 //! | `converge` | `(ours, Stripe's object, now) -> (ours', effects)` |
 //! | `effect` | what is to be done: plan to the meters, seats to the team, mails, audit, claims of a trial |
 //! | `card_trial` | the trial that a checkout begins with: whose it may be, what it allows, until when |
+//! | `arrears` | since when a payment is missing: since the oldest invoice that is owed |
+//! | `setback` | payments that were given back or are disputed, and what that takes away |
 //! | `proration` | what a change in mid-period costs |
 //! | `change` | a change of plan before it is made: when, and for how much |
 //! | `purchase` | the way to a plan: a checkout, a change of what runs, or none |
@@ -35,6 +37,7 @@
 //! 4. Of a failed payment, each reminder is asked for once.
 //! 5. Of a trial with a card nothing but the trial's limits comes before something was paid, and it is claimed once.
 
+mod arrears;
 mod card_trial;
 mod change;
 mod converge;
@@ -42,16 +45,21 @@ mod effect;
 mod observed;
 mod proration;
 mod purchase;
+mod setback;
+#[cfg(test)]
+mod setback_tests;
 mod state;
 mod stripe;
 #[cfg(test)]
 mod tests;
 
+pub use arrears::{Bill, owed_since};
 pub use card_trial::{CardTrial, Payer, TRIAL_CARD, TRIAL_MARK, TRIAL_REFUSED};
 pub use change::{Change, NoSuchChange, change};
 pub use effect::{Effect, Notice, NoticeKind, Recorded};
 pub use observed::{Paid, Status, Unreadable};
 pub use proration::{Proration, prorated};
 pub use purchase::{NoWay, Purchase, bill, wanted_offer};
+pub use setback::{Dispute, ENDED_HERE, Setback, Stopped, Why};
 pub use state::{Access, DUNNING_DAYS, GRACE_DAYS, Subscription};
 pub use stripe::StripeSubscription;

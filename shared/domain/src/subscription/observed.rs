@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    arrears::{is_owed, owed_since},
     card_trial::{CardTrial, card_trial},
+    setback::{Stopped, Why},
     stripe::{Item, LatestInvoice, StripePrice, StripeSubscription},
 };
 use crate::{
@@ -88,6 +90,14 @@ pub struct Paid {
     /// The trial that it began with, as long as nothing was paid.
     #[serde(default)]
     pub card_trial: Option<CardTrial>,
+    /// Why it may not be used although Stripe has it run: what was paid for it was given back, or is disputed.
+    #[serde(default)]
+    pub stopped: Option<Stopped>,
+    /// That Stripe, asked with the key that is set, knows neither this subscription nor its customer: they are of another
+    /// account, or of the other mode. Nothing is taken away for that (the key may be the mistake), but another one can be
+    /// bought, and replaces it.
+    #[serde(default)]
+    pub orphan: bool,
 }
 
 /// Why an object of Stripe's says nothing here. The event goes where an operator sees it; nothing is changed.
@@ -108,6 +118,16 @@ pub enum Unreadable {
 }
 
 impl Paid {
+    /// Where it stands for whoever wants to use it: what was refunded, or lost to a dispute, is over, and what is disputed
+    /// rests, whatever Stripe has run.
+    pub const fn standing(&self) -> Status {
+        match self.stopped {
+            Some(Stopped { why: Why::Refunded | Why::Lost, .. }) => Status::Cancelled,
+            Some(Stopped { why: Why::Disputed, .. }) if !self.status.is_final() => Status::Paused,
+            _ => self.status,
+        }
+    }
+
     /// The entry of the catalogue that was bought.
     pub fn offer(&self, product: Product) -> Option<&'static Offer> {
         offer(product, self.plan, self.plan_version)
@@ -180,6 +200,8 @@ impl Paid {
             past_due_since,
             invoice: object.latest_invoice.as_ref().map(|invoice| invoice.id().to_owned()),
             card_trial: card_trial(object, period),
+            stopped: None,
+            orphan: false,
         })
     }
 }
@@ -201,16 +223,22 @@ fn status(object: &StripeSubscription) -> Result<Status, Unreadable> {
     })
 }
 
-/// `past_due` and `unpaid` say that the latest invoice was not paid, so its date is when that began.
+/// Since the oldest invoice that is owed. Where that is not known, or none is listed although Stripe says that a payment is
+/// missing, the latest invoice may have begun it, unless it is a draft; what began earlier is not made to begin again.
 fn past_due_since(object: &StripeSubscription, before: Option<&Paid>, now: Timestamp) -> Timestamp {
-    if let Some(LatestInvoice::Whole { created, .. }) = object.latest_invoice {
-        return Timestamp::from_seconds(created);
+    if let Some(since) = object.unpaid.as_deref().and_then(owed_since) {
+        return since;
     }
-    let invoice = object.latest_invoice.as_ref().map(LatestInvoice::id);
-    before
-        .filter(|before| before.id == object.id && before.invoice.as_deref() == invoice)
-        .and_then(|before| before.past_due_since)
-        .unwrap_or(now)
+    let latest = match &object.latest_invoice {
+        Some(LatestInvoice::Whole { created, status, .. }) if status.is_none() || is_owed(status.as_deref()) => {
+            Some(Timestamp::from_seconds(*created))
+        }
+        _ => None,
+    };
+    let held = before
+        .filter(|before| before.id == object.id && before.status == Status::PastDue)
+        .and_then(|before| before.past_due_since);
+    latest.into_iter().chain(held).min().unwrap_or(now)
 }
 
 fn key(price: &StripePrice) -> Option<PriceKey> {

@@ -33,6 +33,9 @@ pub enum NoWay {
     /// What runs is paused.
     #[error("the subscription is paused: resume it first")]
     Paused,
+    /// The payment of what is held is disputed.
+    #[error("the payment is disputed: that is decided first")]
+    Disputed,
 }
 
 impl Subscription {
@@ -43,9 +46,11 @@ impl Subscription {
     pub fn purchase(&self, wanted: (Plan, Interval, u32), now: Timestamp) -> Result<Purchase, NoWay> {
         let (plan, interval, _) = wanted;
         let access = self.access(now);
-        if let Some(paid) = &self.paid {
-            match paid.status {
+        // What Stripe does not know cannot be changed there: another one is bought.
+        if let Some(paid) = self.paid.as_ref().filter(|paid| !paid.orphan) {
+            match paid.standing() {
                 Status::PastDue => return Err(NoWay::PastDue),
+                Status::Paused if paid.stopped.is_some() => return Err(NoWay::Disputed),
                 Status::Paused => return Err(NoWay::Paused),
                 // What has just run out is bought anew.
                 Status::Active | Status::Trialing | Status::Cancelling if matches!(access, Access::Plan { .. }) => {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     card_trial::CardTrial,
     observed::{Paid, Status},
+    setback::Setback,
 };
 use crate::{
     catalogue::{Feature, Offer, Plan, Product, limits, plan_without_payment},
@@ -30,6 +31,9 @@ pub struct Subscription {
     pub free_since: Option<Timestamp>,
     /// What Stripe said last; `None` before the first checkout.
     pub paid: Option<Paid>,
+    /// Payments that were given back or are disputed.
+    #[serde(default)]
+    pub(super) setbacks: Vec<Setback>,
     /// What others were told.
     pub(super) told: Told,
 }
@@ -83,7 +87,7 @@ impl Subscription {
     pub fn none(product: Product, version: u64) -> Self {
         let told =
             Told { version, entitlement: None, seats: 1, dunning: None, duplicates: Vec::new(), claimed: Vec::new() };
-        Self { product, trial: None, free_since: None, paid: None, told }
+        Self { product, trial: None, free_since: None, paid: None, setbacks: Vec::new(), told }
     }
 
     /// The same, once others have pushed a version by themselves (somebody moved between teams): the next is above it.
@@ -110,6 +114,9 @@ impl Subscription {
     /// What may be used at an instant. A trial that is over stays [`Access::Trial`]: the meter knows its end.
     pub fn access(&self, now: Timestamp) -> Access {
         let Some(paid) = &self.paid else { return self.unpaid_access() };
+        if let Some(stopped) = paid.stopped {
+            return self.ended(stopped.since);
+        }
         match paid.status {
             Status::Incomplete | Status::NeverPaid => self.unpaid_access(),
             Status::Trialing | Status::Active => Access::Plan { until: None },

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
+use super::arrears::Bill;
+
 /// A subscription as fetched, best with `expand[]=latest_invoice`. Instants are seconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct StripeSubscription {
@@ -68,6 +70,17 @@ pub struct StripeSubscription {
     /// What we wrote on it: see [`super::TRIAL_MARK`].
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: BTreeMap<String, String>,
+    /// No field of Stripe's object: its invoices that are `open` or `uncollectible`, where they were fetched beside it, as
+    /// they are of one that is `past_due` or `unpaid`.
+    #[serde(skip)]
+    pub unpaid: Option<Vec<Bill>>,
+}
+
+impl StripeSubscription {
+    /// Whether a payment is missing, by Stripe's word: then its unpaid invoices are looked at.
+    pub fn is_in_arrears(&self) -> bool {
+        matches!(self.status.as_str(), "past_due" | "unpaid")
+    }
 }
 
 /// A list of items.

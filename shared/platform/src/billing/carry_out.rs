@@ -8,7 +8,7 @@ use tollgate_domain::{
     subscription::{Effect, Notice, NoticeKind},
 };
 
-use super::{claims::claim, converge::converge_on, held::Held};
+use super::{claims::claim, converge::converge_on, held::Held, renewal};
 use crate::{
     Scope, log, mail,
     meter::{MeterClient, PoolClient, PoolReply, PoolRequest},
@@ -44,7 +44,7 @@ pub async fn tell(scope: &Scope, held: &Held) -> Result<(), Problem> {
     for effect in &held.pending {
         changed |= matches!(effect, Effect::Push(_));
         claims |= matches!(effect, Effect::ClaimTrial { .. });
-        mails |= matches!(effect, Effect::Mail(_));
+        mails |= matches!(effect, Effect::Mail(_) | Effect::Renewal { .. });
     }
     if changed && !(claims && held.subscription.card_trial().is_some()) {
         push(scope, held, held.subscription.product).await?;
@@ -86,7 +86,12 @@ async fn effects(scope: &Scope, held: &Held, refused: bool) -> Result<(), Proble
                 let portal = format!("{}/subscription", scope.settings().public_url);
                 mail::notice(scope, held.tenant, &owner, product, notice, &portal).await?;
             }
-            Effect::Seats(_) | Effect::Audit(_) | Effect::Duplicate { .. } | Effect::ClaimTrial { .. } => {}
+            Effect::Renewal { subscription, is_wanted } => renewal::set(scope, subscription, *is_wanted).await?,
+            Effect::Seats(_)
+            | Effect::Audit(_)
+            | Effect::Operator { .. }
+            | Effect::Duplicate { .. }
+            | Effect::ClaimTrial { .. } => {}
         }
     }
     Ok(())

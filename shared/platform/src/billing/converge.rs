@@ -5,7 +5,7 @@ use tollgate_domain::{
     catalogue::Product,
     id::TenantId,
     stripe_api::Form,
-    subscription::{Paid, StripeSubscription, Unreadable},
+    subscription::{Bill, Paid, StripeSubscription, Unreadable},
 };
 
 use super::held::{Held, Later, load};
@@ -60,12 +60,41 @@ pub struct Converged {
     pub changed: bool,
 }
 
-/// A subscription as it is at Stripe now.
+/// A subscription as it is at Stripe now; of one that is in arrears with its unpaid invoices.
 ///
 /// # Errors
 /// [`StripeError`].
 pub async fn subscription_at_stripe(stripe: &Stripe, id: &str) -> Result<StripeSubscription, StripeError> {
-    stripe.get(&format!("/v1/subscriptions/{id}"), &Form::new().with("expand[0]", "latest_invoice")).await
+    let query = Form::new().with("expand[0]", "latest_invoice");
+    with_unpaid(stripe, stripe.get(&format!("/v1/subscriptions/{id}"), &query).await?).await
+}
+
+/// How many pages of unpaid invoices are looked at: a thousand invoices, of which the oldest comes last.
+const UNPAID_PAGES: u32 = 10;
+
+/// Since when a payment is missing is in no field of the subscription: its unpaid invoices are listed.
+async fn with_unpaid(stripe: &Stripe, object: StripeSubscription) -> Result<StripeSubscription, StripeError> {
+    if !object.is_in_arrears() {
+        return Ok(object);
+    }
+    let mut unpaid = Vec::new();
+    for status in ["open", "uncollectible"] {
+        let mut after: Option<String> = None;
+        for _ in 0..UNPAID_PAGES {
+            let query = Form::new()
+                .with("subscription", &object.id)
+                .with("status", status)
+                .with("limit", 100)
+                .with_some("starting_after", after.as_ref());
+            let page: List<Bill> = stripe.get("/v1/invoices", &query).await?;
+            after = page.data.last().filter(|_| page.has_more).map(|bill| bill.id.clone());
+            unpaid.extend(page.data);
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(StripeSubscription { unpaid: Some(unpaid), ..object })
 }
 
 /// Fetches a subscription of a tenant's and follows it. The state is read before Stripe is asked and stored only if nobody
@@ -132,7 +161,10 @@ pub async fn reconcile(
             .with("expand[0]", "data.latest_invoice");
         let list: List<StripeSubscription> = stripe.get("/v1/subscriptions", &query).await?;
         // One that is of nothing in the catalogue is none of this product's.
-        let ours: Vec<_> = list.data.into_iter().filter(|object| Paid::product_of(object) == Ok(product)).collect();
+        let mut ours = Vec::new();
+        for object in list.data.into_iter().filter(|object| Paid::product_of(object) == Ok(product)) {
+            ours.push(with_unpaid(&stripe, object).await?);
+        }
         // Nothing was ever bought: there is nothing to follow, and what the operator gave stays.
         if before.revision == 0 && ours.is_empty() {
             return Ok(Converged { held: before, changed: false });

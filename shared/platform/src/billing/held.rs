@@ -147,6 +147,10 @@ impl Held {
                     log::error("billing", &format!("{} pays twice: {kept} and {other}", self.tenant), Some(scope));
                     entries.push(duplicate(&kept, &other, function));
                 }
+                Effect::Operator { is_grave, text } => {
+                    let text = format!("{}: {text}", self.tenant);
+                    (if is_grave { log::error } else { log::warn })("billing", &text, Some(scope));
+                }
                 // In the row.
                 Effect::Seats(_) => {}
                 Effect::Push(_) => {
@@ -154,7 +158,7 @@ impl Held {
                     pending.retain(|effect| !matches!(effect, Effect::Push(_)));
                     pending.push(effect);
                 }
-                Effect::Mail(_) | Effect::ClaimTrial { .. } => pending.push(effect),
+                Effect::Mail(_) | Effect::ClaimTrial { .. } | Effect::Renewal { .. } => pending.push(effect),
             }
         }
         let audit = self.chained(scope, entries).await?;
@@ -191,7 +195,7 @@ impl Held {
             entitlement,
             plan_version: paid.map_or(1, |paid| paid.plan_version),
             seats: subscription.seats(now),
-            status: paid.map(|paid| paid.status.as_str()),
+            status: paid.map(|paid| paid.standing().as_str()),
             card_trial_ends_at: subscription.card_trial_ends_at(now),
             audit: &audit,
         };

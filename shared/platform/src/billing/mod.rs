@@ -10,6 +10,7 @@
 //! | `jobs` | what the clock does, asked by `cron`, done by `stripe-webhook` |
 //! | `overage` | what goes beyond soft limits, told to Stripe |
 //! | `prices` | the catalogue's prices at Stripe |
+//! | `renewal` | whether Stripe renews what was ended here |
 //! | `waiting` | stored events on their way to the queue |
 
 mod carry_out;
@@ -20,6 +21,7 @@ mod held;
 mod jobs;
 mod overage;
 mod prices;
+mod renewal;
 mod waiting;
 
 pub use carry_out::{carry_out, tell};

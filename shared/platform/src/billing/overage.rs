@@ -9,7 +9,7 @@ use tollgate_domain::{
     meter::{Amounts, Entitlement, Terms},
     overage::{Answer, Claim, Current, MeteredPeriod, Step, event_name, follow},
     stripe_api::Form,
-    subscription::Status,
+    subscription::{Paid, Status},
     time::Period,
 };
 
@@ -72,7 +72,7 @@ pub async fn tell_overage(scope: &Scope, tenant: TenantId, product: Product) -> 
 
 /// What runs and is billed: what the meter counts by.
 async fn current(account: &Account<'_>, held: &super::Held) -> Result<Option<Current>, StoreError> {
-    let status = held.subscription.paid.as_ref().map(|paid| paid.status);
+    let status = held.subscription.paid.as_ref().map(Paid::standing);
     if !matches!(status, Some(Status::Active | Status::PastDue | Status::Cancelling)) {
         return Ok(None);
     }
