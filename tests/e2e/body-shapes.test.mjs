@@ -188,7 +188,9 @@ for (const model of ['openai/gpt-x', 'anthropic/claude-x', 'gemini/gemini-x', 't
         const [{ field }] = problem.errors;
         // The place itself, or what is missing or wrong inside the value that was put there; a call that is gone is missed by its result.
         const missed = nameOf(place).startsWith('messages[1]') && field === 'messages[2].tool_call_id';
-        const related = missed || field.startsWith(nameOf(place)) || nameOf(place).startsWith(field);
+        // What is gone is missed where it is meant: a choice among tools, an answer to a question.
+        const follows = [['tools', 'tool_choice'], ['messages[0]', 'messages[1]']].some(([gone, misses]) => nameOf(place).startsWith(gone) && field.startsWith(misses));
+        const related = missed || follows || field.startsWith(nameOf(place)) || nameOf(place).startsWith(field);
         assert.ok(related, `${what} is said to be wrong at ${field}: ${problem.detail}`);
       }
     }
