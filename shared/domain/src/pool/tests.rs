@@ -7,12 +7,14 @@ use crate::{
     catalogue::{Plan, Product},
     id::{GrantId, ReservationId, UserId},
     meter::{
-        Amounts, Command, Decision, Entitlement, Event, Grant, GrantReason, LeaseGrant, Limit, Limits, MeterName,
-        Refusal, Reserve, Settle, State, Terms, UsageDetail,
+        Amounts, AnswerRoom, Command, Decision, Entitlement, Event, Grant, GrantReason, LeaseGrant, Limit, Limits,
+        MeterName, Refusal, Reserve, Settle, State, Terms, UsageDetail,
     },
     time::{DAY_MS, Timestamp},
     trial::Trial,
 };
+
+mod answers;
 
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -383,11 +385,13 @@ impl Seat {
     }
 
     fn ask(&self, member: usize, needed: u64, clock: Timestamp) -> Ask {
-        let (_, reserved) = self.state.in_use(clock);
-        let at = self.state.now(clock);
-        let report = self.report(clock);
         // Whoever asks for much has others waiting behind it.
-        Ask { member: user(member), report, reserved, needed: requests(needed), waiting: requests(needed / 3), at }
+        self.ask_for(member, requests(needed), requests(needed / 3), clock)
+    }
+
+    fn ask_for(&self, member: usize, needed: Amounts, waiting: Amounts, clock: Timestamp) -> Ask {
+        let (_, reserved) = self.state.in_use(clock);
+        Ask { member: user(member), report: self.report(clock), reserved, needed, waiting, at: self.state.now(clock) }
     }
 }
 
@@ -407,6 +411,10 @@ struct Team {
 
 impl Team {
     fn new(limit: u64) -> Self {
+        Self::on(&team(1, limit))
+    }
+
+    fn on(entitlement: &Entitlement) -> Self {
         let mut team_of = Self {
             pool: PoolState::default(),
             entries: Vec::new(),
@@ -417,9 +425,9 @@ impl Team {
             reports: Vec::new(),
             leases: Vec::new(),
         };
-        team_of.tell_pool(&PoolCommand::Configure(team(1, limit)));
+        team_of.tell_pool(&PoolCommand::Configure(entitlement.clone()));
         for seat in &mut team_of.seats {
-            seat.run(&Command::Configure(team(1, limit)), START);
+            seat.run(&Command::Configure(entitlement.clone()), START);
         }
         team_of
     }
@@ -432,14 +440,27 @@ impl Team {
     }
 
     fn reserve(&mut self, seat: usize, amount: u64) -> Decision {
+        let (id, decision) = self.reserve_with_room(seat, requests(amount), None);
+        if matches!(decision, Decision::Admitted(_)) {
+            self.seats[seat].open.push((id, amount));
+        }
+        decision
+    }
+
+    fn reserve_with_room(
+        &mut self,
+        seat: usize,
+        amounts: Amounts,
+        answer: Option<AnswerRoom>,
+    ) -> (ReservationId, Decision) {
         self.next_id += 1;
         let mut entropy = [0; 10];
         entropy[2..].copy_from_slice(&self.next_id.to_be_bytes());
         let id = ReservationId::new(START, entropy);
         let reserve = Reserve {
             id,
-            amounts: requests(amount),
-            answer: None,
+            amounts,
+            answer,
             request_id: String::new(),
             ttl_ms: 600_000,
             credential: None,
@@ -447,11 +468,7 @@ impl Team {
             key: None,
             fingerprint: String::new(),
         };
-        let decision = self.seats[seat].run(&Command::Reserve(reserve), self.clock);
-        if matches!(decision, Decision::Admitted(_)) {
-            self.seats[seat].open.push((id, amount));
-        }
-        decision
+        (id, self.seats[seat].run(&Command::Reserve(reserve), self.clock))
     }
 
     fn deliver_ask(&mut self, ask: Ask) -> PoolDecision {
@@ -464,12 +481,13 @@ impl Team {
     }
 
     /// Everything in use anywhere in this period.
+    fn all_in_use(&self) -> Amounts {
+        let of_seats = self.seats.iter().map(|seat| seat.state.in_use(self.clock));
+        of_seats.fold(Amounts::ZERO, |sum, (settled, reserved)| sum.plus(settled).plus(reserved))
+    }
+
     fn in_use(&self) -> u64 {
-        self.seats
-            .iter()
-            .map(|seat| seat.state.in_use(self.clock))
-            .map(|(settled, reserved)| settled.plus(reserved).requests)
-            .sum()
+        self.all_in_use().requests
     }
 }
 
