@@ -100,7 +100,7 @@ impl Export for Rows {
     ),
     responses(
         (status = 200, description = "Entries as in `GET /audit`", content((String = "text/csv"), (Vec<AuditOut> = "application/json"))),
-        (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem)))]
+        (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 422, body = Problem, description = "A query parameter that nothing reads"), (status = 503, body = Problem)))]
 #[worker::send]
 pub async fn export_audit(scope: Scope, admin: AdminOf, Query(asked): Query<Asked>) -> Result<Reply, Problem> {
     let format = Format::parse(asked.format.as_deref())?;

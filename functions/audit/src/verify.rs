@@ -34,7 +34,7 @@ pub struct Asked {
         ("known_rows" = Option<u64>, Query, description = "`rows` of an earlier answer"),
         ("known_hash" = Option<String>, Query, description = "`head_hash` of the same answer"),
     ),
-    responses((status = 200, body = AuditVerifiedOut), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem)))]
+    responses((status = 200, body = AuditVerifiedOut), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 422, body = Problem, description = "A query parameter that nothing reads"), (status = 503, body = Problem)))]
 #[worker::send]
 pub async fn verify(scope: Scope, admin: AdminOf, Query(asked): Query<Asked>) -> Result<Reply, Problem> {
     let known = match (asked.known_rows, asked.known_hash.as_deref()) {

@@ -6,7 +6,7 @@ use tollgate_api::account::{PlaceOut, SessionOut, SessionsOut};
 use tollgate_domain::{audit::Action, id::SessionId, time::Timestamp};
 use tollgate_platform::{
     Problem, Scope,
-    http::{Reply, no_content},
+    http::{NoParameters, Query, Reply, no_content},
     identity::Caller,
     store::{self, ListedSession},
 };
@@ -22,10 +22,10 @@ const LISTED: u32 = 200;
 
 /// The devices the caller is signed in on.
 #[utoipa::path(get, path = "/auth/sessions", operation_id = "list_sessions", tag = "accounts", security(("bearer" = [])), responses(
-    (status = 200, body = SessionsOut), (status = 401, body = Problem), (status = 503, body = Problem),
+    (status = 200, body = SessionsOut), (status = 401, body = Problem), (status = 422, body = Problem, description = "A query parameter that nothing reads"), (status = 503, body = Problem),
 ))]
 #[worker::send]
-pub async fn list(scope: Scope, caller: Caller) -> Result<Reply, Problem> {
+pub async fn list(scope: Scope, caller: Caller, _: Query<NoParameters>) -> Result<Reply, Problem> {
     let now = scope.now();
     let mut rows = store::sessions(&scope, caller.tenant, caller.user, now, LISTED).await?;
     let current = caller.session.to_string();

@@ -38,7 +38,7 @@ struct Invoices {
     ),
     responses((status = 200, body = PageOut<InvoiceOut>), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem, description = "Not an owner, or a key without `billing:read`"),
-        (status = 503, body = Problem, description = "`billing_not_configured`, or Stripe cannot be reached")))]
+        (status = 422, body = Problem, description = "A query parameter that nothing reads"), (status = 503, body = Problem, description = "`billing_not_configured`, or Stripe cannot be reached")))]
 #[worker::send]
 pub async fn invoices(
     scope: Scope,

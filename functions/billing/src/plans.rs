@@ -19,7 +19,7 @@ pub struct Which {
 /// The catalogue: what is sold, what it includes and costs, and who may move where. For everybody.
 #[utoipa::path(get, path = "/subscription/plans", operation_id = "list_plans", tag = "billing",
     params(("product" = Option<String>, Query, description = "`agent`, `chat` or `gmail`; all when left out")),
-    responses((status = 200, body = PlansOut), (status = 400, body = Problem)))]
+    responses((status = 200, body = PlansOut), (status = 422, body = Problem, description = "A query parameter that nothing reads"), (status = 400, body = Problem)))]
 #[worker::send]
 pub async fn plans(_scope: Scope, Query(which): Query<Which>) -> Result<Reply, Problem> {
     let wanted = which.product.as_deref();

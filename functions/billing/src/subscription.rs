@@ -25,7 +25,7 @@ pub struct Which {
 #[utoipa::path(get, path = "/subscription", operation_id = "read_subscription", tag = "billing", security(("bearer" = [])),
     params(("product" = Option<String>, Query, description = "`agent`, `chat` or `gmail`; that of the token when left out")),
     responses((status = 200, body = SubscriptionOut), (status = 400, body = Problem), (status = 401, body = Problem),
-        (status = 403, body = Problem, description = "A key without `billing:read`"), (status = 503, body = Problem)))]
+        (status = 403, body = Problem, description = "A key without `billing:read`"), (status = 422, body = Problem, description = "A query parameter that nothing reads"), (status = 503, body = Problem)))]
 #[worker::send]
 pub async fn read(scope: Scope, caller: Fresh<BillingRead>, Query(which): Query<Which>) -> Result<Reply, Problem> {
     let product = match which.product.as_deref() {

@@ -4,7 +4,7 @@ use axum::extract::Path;
 use http::StatusCode;
 use tollgate_platform::{
     Code, Problem, Scope,
-    http::Reply,
+    http::{NoParameters, Query, Reply},
     identity::{Allowed, needs::ChatRead},
 };
 use tollgate_providers::{ModelRef, Provider, models_list};
@@ -16,10 +16,10 @@ const CREATED: i64 = 1_735_689_600;
 
 /// The models of the configured providers, in OpenAI's shape. Others of the same providers work too: any name is passed on.
 #[utoipa::path(get, path = "/v1/models", tag = "chat", security(("bearer" = [])), responses(
-    (status = 200, body = serde_json::Value), (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem),
+    (status = 200, body = serde_json::Value), (status = 401, body = Problem), (status = 403, body = Problem), (status = 422, body = Problem, description = "A query parameter that nothing reads"), (status = 503, body = Problem),
 ))]
 #[worker::send]
-pub async fn list(scope: Scope, _caller: Allowed<ChatRead>) -> Result<Reply, Problem> {
+pub async fn list(scope: Scope, _caller: Allowed<ChatRead>, _: Query<NoParameters>) -> Result<Reply, Problem> {
     let body = models_list(&providers::configured(scope.env()), CREATED);
     Ok(Reply::bytes(StatusCode::OK, "application/json", body))
 }

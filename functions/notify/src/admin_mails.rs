@@ -86,7 +86,7 @@ fn behind(cursor: Option<&str>) -> Option<Place> {
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
     responses((status = 200, body = PageOut<FailedMailOut>), (status = 400, body = Problem), (status = 401, body = Problem),
-        (status = 404, body = Problem), (status = 503, body = Problem)))]
+        (status = 404, body = Problem), (status = 422, body = Problem, description = "A query parameter that nothing reads"), (status = 503, body = Problem)))]
 #[worker::send]
 pub async fn list(scope: Scope, _operator: Operator, Query(which): Query<Which>) -> Result<Reply, Problem> {
     if which.status.is_some_and(|status| status != "failed") {

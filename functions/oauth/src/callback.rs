@@ -5,7 +5,7 @@ use tollgate_api::account::SignedInOut;
 use tollgate_platform::{
     Problem, Scope,
     federation::{Admitted, Answer, finish, refused, taken},
-    http::{Query, Reply},
+    http::{OpenQuery, Reply},
     store::directory_federation::FlowRow,
 };
 
@@ -29,7 +29,7 @@ use crate::{account, provider::Configured};
 pub async fn callback(
     scope: Scope,
     Path(provider): Path<String>,
-    Query(answer): Query<Answer>,
+    OpenQuery(answer): OpenQuery<Answer>,
 ) -> Result<Reply, Problem> {
     let configured = Configured::of(&scope, &provider)?;
     let flow = taken(&scope, &answer).await?;

@@ -10,17 +10,17 @@ use tollgate_domain::{
 };
 use tollgate_platform::{
     Code, Problem, Scope, audit,
-    http::{Reply, no_content},
+    http::{NoParameters, Query, Reply, no_content},
     identity::{MemberOf, actor},
     store::provider_identities::{self, IdentityRow},
 };
 
 /// What the caller signs in with at other parties.
 #[utoipa::path(get, path = "/auth/identities", operation_id = "list_identities", tag = "accounts", security(("bearer" = [])), responses(
-    (status = 200, body = IdentitiesOut), (status = 401, body = Problem), (status = 503, body = Problem),
+    (status = 200, body = IdentitiesOut), (status = 401, body = Problem), (status = 422, body = Problem, description = "A query parameter that nothing reads"), (status = 503, body = Problem),
 ))]
 #[worker::send]
-pub async fn list(scope: Scope, member: MemberOf) -> Result<Reply, Problem> {
+pub async fn list(scope: Scope, member: MemberOf, _: Query<NoParameters>) -> Result<Reply, Problem> {
     let rows = provider_identities::provider_identities(&scope, member.tenant, member.user).await?;
     Ok(Reply::json(StatusCode::OK, &IdentitiesOut { data: rows.into_iter().filter_map(shown).collect() }))
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use tollgate_platform::{
     Problem, Scope,
     federation::begin,
-    http::{Query, Reply},
+    http::{OpenQuery, Reply},
 };
 
 use crate::provider::Configured;
@@ -30,7 +30,11 @@ pub struct Start {
         (status = 404, body = Problem, description = "`provider_not_configured`"), (status = 429, body = Problem), (status = 503, body = Problem),
     ))]
 #[worker::send]
-pub async fn start(scope: Scope, Path(provider): Path<String>, Query(input): Query<Start>) -> Result<Reply, Problem> {
+pub async fn start(
+    scope: Scope,
+    Path(provider): Path<String>,
+    OpenQuery(input): OpenQuery<Start>,
+) -> Result<Reply, Problem> {
     let configured = Configured::of(&scope, &provider)?;
     let asking = configured.asking(&scope).await?;
     begin(&scope, &configured.provider, &asking, input.return_to.as_deref()).await

@@ -12,7 +12,7 @@ use tollgate_platform::{
         Admitted, Answer, Identified, Provider, finish, known, link, new_identity, openid, refused, taken,
         team_provider::of_team,
     },
-    http::{Query, Reply},
+    http::{OpenQuery, Reply},
     store::directory_federation::{self, FlowRow, HolderRow},
     team,
 };
@@ -34,7 +34,7 @@ const TRIES: u32 = 4;
         (status = 409, body = Problem, description = "`no_seat`, `leave_team_first` or `email_not_vouched_for`"), (status = 503, body = Problem),
     ))]
 #[worker::send]
-pub async fn callback(scope: Scope, Query(answer): Query<Answer>) -> Result<Reply, Problem> {
+pub async fn callback(scope: Scope, OpenQuery(answer): OpenQuery<Answer>) -> Result<Reply, Problem> {
     let flow = taken(&scope, &answer).await?;
     let outcome = signed_in(&scope, &flow, &answer).await;
     finish(&scope, &flow, outcome).await

@@ -8,7 +8,7 @@ use tollgate_platform::{
         begin, openid,
         team_provider::{no_sign_on, of_team},
     },
-    http::{Query, Reply},
+    http::{OpenQuery, Reply},
     store::directory_federation,
 };
 
@@ -32,7 +32,7 @@ pub struct SsoStart {
         (status = 404, body = Problem, description = "`provider_not_configured`"), (status = 429, body = Problem), (status = 503, body = Problem),
     ))]
 #[worker::send]
-pub async fn start(scope: Scope, Query(input): Query<SsoStart>) -> Result<Reply, Problem> {
+pub async fn start(scope: Scope, OpenQuery(input): OpenQuery<SsoStart>) -> Result<Reply, Problem> {
     let of_email = input.email.as_deref().and_then(|email| TeamDomain::of(&Email::parse(email).ok()?));
     let domain = of_email.or_else(|| TeamDomain::parse(input.domain.as_deref()?).ok()).ok_or_else(|| {
         Problem::new(Code::BadRequest, "Send email, an address, or domain, what stands behind its @.")

@@ -79,7 +79,7 @@ fn shown(row: EventRow) -> EventOut {
         ("cursor" = Option<i64>, Query, description = "`next_cursor` of the page before"),
     ),
     responses((status = 200, body = PageOut<EventOut>), (status = 400, body = Problem), (status = 401, body = Problem),
-        (status = 404, body = Problem), (status = 503, body = Problem)))]
+        (status = 404, body = Problem), (status = 422, body = Problem, description = "A query parameter that nothing reads"), (status = 503, body = Problem)))]
 #[worker::send]
 pub async fn list(scope: Scope, _operator: Operator, Query(which): Query<Which>) -> Result<Reply, Problem> {
     let bad = |detail: &str| Err(Problem::new(Code::BadRequest, detail));

@@ -26,7 +26,7 @@ use tollgate_platform::{
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100, 20 when left out"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
-    responses((status = 200, body = PageOut<MemberOut>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem, description = "A key without `team:read`"), (status = 503, body = Problem)))]
+    responses((status = 200, body = PageOut<MemberOut>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem, description = "A key without `team:read`"), (status = 422, body = Problem, description = "A query parameter that nothing reads"), (status = 503, body = Problem)))]
 #[worker::send]
 pub async fn list(scope: Scope, member: MemberWith<TeamRead>, Query(page): Query<Page>) -> Result<Reply, Problem> {
     let limit = page.limit()?;

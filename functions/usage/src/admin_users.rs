@@ -11,7 +11,7 @@ use tollgate_api::{
 use tollgate_domain::id::UserId;
 use tollgate_platform::{
     Problem, Scope,
-    http::{Page, Query, Reply, cut},
+    http::{Query, Reply, cursor, cut, limit},
     identity::{AdminWith, needs::TeamRead},
     store::usage_reports::{self, GroupBy, SummaryRow, UsageScope},
     team,
@@ -19,13 +19,17 @@ use tollgate_platform::{
 
 use crate::span;
 
-/// Which span.
+/// Which span, and which page.
 #[derive(Debug, Deserialize)]
 pub struct Asked {
     #[serde(default)]
     from: Option<String>,
     #[serde(default)]
     to: Option<String>,
+    #[serde(default)]
+    limit: Option<u32>,
+    #[serde(default)]
+    cursor: Option<String>,
 }
 
 /// The team's users, each with what they used: by whole hours in UTC, the last 30 days when nothing else is asked for.
@@ -37,16 +41,11 @@ pub struct Asked {
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
     responses((status = 200, body = PageOut<UserUsageOut>), (status = 400, body = Problem), (status = 401, body = Problem),
-        (status = 403, body = Problem, description = "`forbidden` or `plan_lacks_feature`"), (status = 503, body = Problem)))]
+        (status = 403, body = Problem, description = "`forbidden` or `plan_lacks_feature`"), (status = 422, body = Problem, description = "A query parameter that nothing reads"), (status = 503, body = Problem)))]
 #[worker::send]
-pub async fn users(
-    scope: Scope,
-    admin: AdminWith<TeamRead>,
-    Query(asked): Query<Asked>,
-    Query(page): Query<Page>,
-) -> Result<Reply, Problem> {
-    let limit = page.limit()?;
-    let after: Option<UserId> = page.after()?;
+pub async fn users(scope: Scope, admin: AdminWith<TeamRead>, Query(asked): Query<Asked>) -> Result<Reply, Problem> {
+    let limit = limit(asked.limit)?;
+    let after: Option<UserId> = cursor(asked.cursor.as_deref())?;
     let span = span::parse(asked.from.as_deref(), asked.to.as_deref(), scope.now())?;
     let stored = team::load(&scope, admin.tenant).await?;
     team::require_seats(&scope, &stored)?;

@@ -81,7 +81,7 @@ impl Export for Rows {
     ),
     responses(
         (status = 200, description = "Rows as in `GET /usage/logs`", content((String = "text/csv"), (Vec<UsageLogOut> = "application/json"))),
-        (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem)))]
+        (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 422, body = Problem, description = "A query parameter that nothing reads"), (status = 503, body = Problem)))]
 #[worker::send]
 pub async fn export_usage(
     scope: Scope,

@@ -35,7 +35,7 @@ pub struct Page {
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
         ("user_id" = Option<String>, Query, description = "One user of the team only"),
     ),
-    responses((status = 200, body = PageOut<UsageLogOut>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem)))]
+    responses((status = 200, body = PageOut<UsageLogOut>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 422, body = Problem, description = "A query parameter that nothing reads"), (status = 503, body = Problem)))]
 #[worker::send]
 pub async fn logs(scope: Scope, caller: Fresh<UsageRead>, Query(page): Query<Page>) -> Result<Reply, Problem> {
     let limit = limit(page.limit)?;

@@ -27,7 +27,7 @@ pub struct Freshness {
 /// with `fresh=true` the meter itself is asked.
 #[utoipa::path(get, path = "/usage/quota", tag = "usage", security(("bearer" = [])),
     params(("fresh" = Option<bool>, Query, description = "`true` asks the meter itself instead of its copy")),
-    responses((status = 200, body = QuotaOut), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem)))]
+    responses((status = 200, body = QuotaOut), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 422, body = Problem, description = "A query parameter that nothing reads"), (status = 503, body = Problem)))]
 #[worker::send]
 pub async fn quota(
     scope: Scope,

@@ -24,7 +24,7 @@ use tollgate_platform::{
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
     responses((status = 200, body = PageOut<StatementLineOut>), (status = 400, body = Problem), (status = 401, body = Problem),
-        (status = 403, body = Problem), (status = 503, body = Problem)))]
+        (status = 403, body = Problem), (status = 422, body = Problem, description = "A query parameter that nothing reads"), (status = 503, body = Problem)))]
 #[worker::send]
 pub async fn list(scope: Scope, caller: Fresh<UsageRead>, Query(page): Query<Page>) -> Result<Reply, Problem> {
     looks_after(&caller)?;
@@ -51,7 +51,7 @@ pub struct As {
     responses(
         (status = 200, content((StatementOut = "application/json"), (String = "text/csv"))),
         (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
-        (status = 503, body = Problem)))]
+        (status = 422, body = Problem, description = "A query parameter that nothing reads"), (status = 503, body = Problem)))]
 #[worker::send]
 pub async fn statement(
     scope: Scope,

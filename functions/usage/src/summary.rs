@@ -34,7 +34,7 @@ pub struct Asked {
         ("group_by" = Option<String>, Query, description = "`day` (when left out), `model`, `provider` or `user`"),
         ("user_id" = Option<String>, Query, description = "One user of the team only"),
     ),
-    responses((status = 200, body = SummaryOut), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem)))]
+    responses((status = 200, body = SummaryOut), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 422, body = Problem, description = "A query parameter that nothing reads"), (status = 503, body = Problem)))]
 #[worker::send]
 pub async fn summary(scope: Scope, caller: Fresh<UsageRead>, Query(asked): Query<Asked>) -> Result<Reply, Problem> {
     let who = Who::of(&caller, asked.user_id.as_deref())?;

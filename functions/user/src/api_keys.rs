@@ -37,7 +37,7 @@ const MAX_KEYS: u32 = 100;
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
     responses((status = 200, body = PageOut<ApiKeyOut>), (status = 400, body = Problem), (status = 401, body = Problem),
-        (status = 403, body = Problem, description = "A key without `account:read`"), (status = 503, body = Problem)))]
+        (status = 403, body = Problem, description = "A key without `account:read`"), (status = 422, body = Problem, description = "A query parameter that nothing reads"), (status = 503, body = Problem)))]
 #[worker::send]
 pub async fn list(scope: Scope, caller: Allowed<AccountRead>, Query(page): Query<Page>) -> Result<Reply, Problem> {
     let (limit, after) = (page.limit()?, page.after::<ApiKeyId>()?);

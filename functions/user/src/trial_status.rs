@@ -29,7 +29,7 @@ pub struct Which {
 #[utoipa::path(get, path = "/user/trial-status", tag = "accounts", security(("bearer" = [])),
     params(("product" = Option<String>, Query, description = "`agent`, `chat` or `gmail`; that of the token when left out")), responses(
     (status = 200, body = TrialStatusOut), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
-    (status = 404, body = Problem, description = "Nothing of the product was ever held"), (status = 503, body = Problem),
+    (status = 404, body = Problem, description = "Nothing of the product was ever held"), (status = 422, body = Problem, description = "A query parameter that nothing reads"), (status = 503, body = Problem),
 ))]
 #[worker::send]
 pub async fn trial_status(

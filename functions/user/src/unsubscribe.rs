@@ -5,7 +5,7 @@ use serde::Deserialize;
 use tollgate_domain::mail::{Category, Unsubscribe};
 use tollgate_platform::{
     Problem, Scope,
-    http::{Query, Reply},
+    http::{OpenQuery, Reply},
     store::notifications,
 };
 
@@ -22,7 +22,7 @@ pub struct Link {
     params(("token" = String, Query, description = "From the link in a mail")),
     responses((status = 200, description = "A page with a button", content_type = "text/html", body = String), (status = 404, body = Problem), (status = 503, body = Problem)))]
 #[worker::send]
-pub async fn page(scope: Scope, Query(link): Query<Link>) -> Result<Reply, Problem> {
+pub async fn page(scope: Scope, OpenQuery(link): OpenQuery<Link>) -> Result<Reply, Problem> {
     let said = proven(&scope, &link.token).await?;
     let form = format!(
         "<p>No more mails of this kind: {}?</p><form method=\"post\"><button>Stop them</button></form>",
@@ -36,7 +36,7 @@ pub async fn page(scope: Scope, Query(link): Query<Link>) -> Result<Reply, Probl
     params(("token" = String, Query, description = "From the link in a mail")),
     responses((status = 200, description = "A page that says so", content_type = "text/html", body = String), (status = 404, body = Problem), (status = 503, body = Problem)))]
 #[worker::send]
-pub async fn unsubscribe(scope: Scope, Query(link): Query<Link>) -> Result<Reply, Problem> {
+pub async fn unsubscribe(scope: Scope, OpenQuery(link): OpenQuery<Link>) -> Result<Reply, Problem> {
     let said = proven(&scope, &link.token).await?;
     notifications::switch_off(&scope, said.tenant, said.user, said.category).await?;
     Ok(html(&format!("<p>You get no more mails of this kind: {}.</p>", in_words(said.category))))

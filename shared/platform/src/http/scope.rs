@@ -5,7 +5,6 @@ use std::rc::Rc;
 use axum::extract::FromRequestParts;
 use futures::channel::oneshot;
 use http::request::Parts;
-use serde::de::DeserializeOwned;
 use tollgate_api::{Code, FieldError, Problem};
 use tollgate_domain::{id::RequestId, time::Timestamp};
 use worker::{Context, Env, send::SendWrapper};
@@ -145,49 +144,5 @@ impl<S: Sync> FromRequestParts<S> for Scope {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         // Put there by `serve` for every request.
         parts.extensions.get::<Self>().cloned().ok_or_else(Problem::internal)
-    }
-}
-
-/// Query parameters as a type; a bad one is a 400 that says why.
-#[derive(Debug)]
-pub struct Query<T>(pub T);
-
-impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        axum::extract::Query::try_from_uri(&parts.uri)
-            .map(|axum::extract::Query(value)| Self(value))
-            .map_err(|error| unreadable(&error.body_text()))
-    }
-}
-
-/// The parameter that is wrong, out of the framework's sentence: `…: <parameter>: <why>`, or a name in backticks.
-fn unreadable(text: &str) -> Problem {
-    let why = text.split_once("query string: ").map_or(text, |(_, why)| why);
-    let (name, message) = match why.split_once("duplicate field `").and_then(|(_, rest)| rest.split_once('`')) {
-        Some((name, _)) => (name, "is given twice"),
-        None => (why.split_once(": ").map_or("the query", |(name, _)| name), "cannot be read"),
-    };
-    Problem {
-        errors: vec![FieldError::new(name, message)],
-        ..Problem::new(Code::BadRequest, format!("{name} {message}."))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::unreadable;
-
-    #[test]
-    fn the_parameter_is_named_and_nothing_of_the_framework() {
-        let prefix = "Failed to deserialize query string: ";
-        for (text, detail) in [
-            ("limit: invalid digit found in string", "limit cannot be read."),
-            ("duplicate field `limit`", "limit is given twice."),
-            ("something else", "the query cannot be read."),
-        ] {
-            assert_eq!(unreadable(&format!("{prefix}{text}")).detail, detail);
-        }
     }
 }
