@@ -83,7 +83,7 @@ const DROP_SINGLE_SIGN_ON: Statement = before_first_proof!(
 // But the one that is the proof: its own statement takes it out, and counts.
 const DROP_MAILED: Statement = before_first_proof!(
     "drop_mailed",
-    "DELETE FROM mail_tokens WHERE tenant_id = ?1 AND user_id = ?2 AND kind IS NOT ?3"
+    "DELETE FROM mail_tokens WHERE tenant_id = ?1 AND user_id = ?2 AND (?3 IS NULL OR kind <> ?3)"
 );
 
 /// The statements with their parameters. `mailed` is kind and hash of the token that proves the address; `None` where another
