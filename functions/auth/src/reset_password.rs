@@ -39,10 +39,11 @@ pub async fn reset(scope: Scope, Json(input): Json<ResetPasswordIn>) -> Result<R
     stranger.give_back(&scope);
     let (address, is_first_proof) = (holder.email, holder.email_verified == 0);
     let email = Email::parse(&address).map_err(|_| Problem::internal())?;
-    check_password(&input.password, &email)
+    let password = password::normalized(&input.password);
+    check_password(&password, &email)
         .map_err(|weak| Problem::invalid(vec![FieldError::new("password", weak.to_string())]))?;
-    credentials::check_not_breached(&scope, "password", &input.password).await?;
-    let hash = password::hash(&input.password)?;
+    credentials::check_not_breached(&scope, "password", &password).await?;
+    let hash = crate::password::hash(&password)?;
 
     // The meters first: should a later step fail, the token is still good, and whoever tries again leaves nothing open.
     let keys_too = is_first_proof || input.revoke_api_keys;

@@ -8,14 +8,13 @@
 //! over, once, with a whole trial. So nobody loses theirs by a stranger, and nobody gets a second one by registering again.
 
 use tollgate_domain::{
-    account::Email,
     catalogue::Product,
     id::{TenantId, UserId},
     trial::{Claimant, PersonKey, Trial, claim_of},
 };
 
 use crate::{
-    Scope, log,
+    Scope, log, mailbox,
     meter::MeterClient,
     store::{
         self, StoreError,
@@ -118,7 +117,7 @@ pub(crate) async fn confirm_claim(
     user: UserId,
     product: Product,
 ) -> Result<bool, StoreError> {
-    let Ok(email) = Email::parse(address) else { return Ok(false) };
+    let Some(email) = mailbox::stored(address) else { return Ok(false) };
     let digest = Claimant::Person(&PersonKey::of(&email)).digest(product);
     directory_trials::confirm(scope, &digest, &claim_of(&format!("{user} {product}"))).await
 }
@@ -158,6 +157,6 @@ fn claimed_by((person, is_confirmed): &(PersonKey, bool), product: Product) -> D
 /// The owners, and whether each has confirmed the address.
 async fn people(scope: &Scope, tenant: TenantId) -> Result<Vec<(PersonKey, bool)>, StoreError> {
     let owners = store::billing::owners(scope, tenant).await?;
-    let known = owners.iter().filter_map(|(address, is_confirmed)| Some((Email::parse(address).ok()?, *is_confirmed)));
+    let known = owners.iter().filter_map(|(address, is_confirmed)| Some((mailbox::stored(address)?, *is_confirmed)));
     Ok(known.map(|(email, is_confirmed)| (PersonKey::of(&email), is_confirmed)).collect())
 }

@@ -1,7 +1,7 @@
 //! Trials: where one stands at an instant, whose it is, and what is to be said before it ends.
 
 mod claim;
-mod person;
+pub(crate) mod person;
 mod reminder;
 
 pub use claim::{Claimant, claim_of};

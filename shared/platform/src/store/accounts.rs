@@ -283,6 +283,8 @@ pub struct AccountRow {
     pub tenant_id: String,
     /// The user.
     pub user_id: String,
+    /// The sign-in name, as it is stored.
+    pub email: String,
     /// PHC string of argon2id.
     pub password_hash: String,
     /// 1 when a sign-in wants a second factor.
