@@ -230,7 +230,7 @@ test('a discovery document of another issuer, one that leads elsewhere, a redire
 test('a verified address leads to the account that has confirmed it, and the password stays good', async () => {
   const user = await register(platform);
   const [mail] = await waitForMails(platform, user.email, 'verify_email');
-  assert.equal((await post(platform, '/auth/verify-email', { token: tokenOf(mail) })).status, 204);
+  assert.equal((await post(platform, '/auth/verify-email', { token: tokenOf(mail) }, { token: user.access_token })).status, 204);
   const answer = await signIn({ ...someone(), email: user.email });
   assert.equal(answer.status, 200, answer.text);
   assert.equal(answer.data.user.id, user.user.id);

@@ -74,7 +74,7 @@ test('a tenant of the second shard works, and its rows are there and nowhere els
   await eventually('the log has both', async () => (await logs(platform, token)).length === 2, 15_000);
   assert.equal((await get(platform, '/user/profile', { token: key.secret })).status, 200);
   const verify = tokenOf((await waitForMails(platform, user.email, 'verify_email'))[0]);
-  assert.equal((await post(platform, '/auth/verify-email', { token: verify })).status, 204);
+  assert.equal((await post(platform, '/auth/verify-email', { token: verify }, { token })).status, 204);
   const refreshed = await post(platform, '/auth/refresh', { refresh_token: user.refresh_token });
   assert.equal(refreshed.status, 200, refreshed.text);
   assertProblem(await login(user.email, 'not the right one at all'), 401, 'invalid_credentials');

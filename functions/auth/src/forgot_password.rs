@@ -36,7 +36,8 @@ pub async fn forgot(scope: Scope, Json(input): Json<EmailIn>) -> Result<Reply, P
             }
         };
         let (Ok(tenant), Ok(user)) = (account.tenant_id.parse(), account.user_id.parse()) else { return };
-        mailed::try_token(&worker, MailTokenKind::ResetPassword, tenant, user, email.as_str()).await;
+        // To the address as it is stored, not as it was typed.
+        mailed::try_token(&worker, MailTokenKind::ResetPassword, tenant, user, &account.email).await;
         noted::of_stranger(&worker, tenant, Action::PasswordForgot, "user", account.user_id, Outcome::Success, "");
     });
     Ok(no_content())

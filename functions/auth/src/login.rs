@@ -10,6 +10,8 @@ use tollgate_domain::{
 use tollgate_platform::{
     Code, Problem, Scope, credentials,
     http::{Json, Reply},
+    mailbox,
+    password::Verified,
     store::{self, directory},
 };
 
@@ -24,10 +26,12 @@ use crate::{guard::Guard, noted, password, tokens};
 #[worker::send]
 pub async fn login(scope: Scope, Json(input): Json<LoginIn>) -> Result<Reply, Problem> {
     // Longer ones were never taken; hashing them would only cost.
-    let password = if input.password.chars().count() <= MAX_PASSWORD_CHARS { input.password.as_str() } else { "" };
+    let length = password::normalized(&input.password).chars().count();
+    let password = if length <= MAX_PASSWORD_CHARS { input.password.as_str() } else { "" };
     let mut guard = Guard::of(&scope, &input.email);
     guard.admit(&scope).await?;
-    let account = match Email::parse(&input.email) {
+    // As it was typed: who has an account of before under another spelling than today's finds it first.
+    let account = match Email::parse(&input.email).or_else(|_| mailbox::canonical(&input.email)) {
         Ok(email) => directory::account_by_email(&scope, &email).await?,
         Err(_) => None,
     };
@@ -43,7 +47,8 @@ pub async fn login(scope: Scope, Json(input): Json<LoginIn>) -> Result<Reply, Pr
         noted::of_stranger(&scope, tenant, Action::SignIn, "user", id, Outcome::Denied, why);
         refused()
     };
-    if !password::verify(password, &account.password_hash)? {
+    let verified = password::look_at(password, &account.password_hash)?;
+    if verified == Verified::No {
         return Err(denied("password"));
     }
     if account.second_factor != 0 {
@@ -66,7 +71,7 @@ pub async fn login(scope: Scope, Json(input): Json<LoginIn>) -> Result<Reply, Pr
         }
     }
     let signed_in = signed_in.ok_or_else(|| denied("password was changed"))?;
-    if password::is_outdated(&account.password_hash) {
+    if verified == Verified::AsTyped || password::is_outdated(&account.password_hash) {
         renew(&scope, tenant, user, account.password_hash, password)?;
     }
     guard.succeeded(&scope, Reply::json(StatusCode::OK, &signed_in)).await

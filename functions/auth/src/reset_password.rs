@@ -6,21 +6,24 @@ use tollgate_domain::{
     audit::Action,
 };
 use tollgate_platform::{
-    Problem, Scope, credentials,
+    Problem, Scope,
+    account::first_proof,
+    credentials,
     http::{Json, Reply, no_content},
     identity::{MailToken, MailTokenKind},
-    store,
+    store, trials,
 };
 
 use crate::{
-    ending::{end_in_meters, reachable},
     guard::Guard,
     mailed::{self, Notice},
     noted, password,
     verify_email::dead,
 };
 
-/// Sets another password with a mailed token, good once and for half an hour, and ends every session.
+/// Sets another password with a mailed token, good once and for half an hour, and ends every session; with `revoke_api_keys`
+/// every API key of the user too (the mail lists them). Where the address was never confirmed, this is its first proof: keys,
+/// second factor, linked providers, invitations and single sign-on made before end with it in any case.
 #[utoipa::path(post, path = "/auth/reset-password", operation_id = "reset_password", tag = "accounts", request_body = ResetPasswordIn, responses(
     (status = 204), (status = 400, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem),
     (status = 422, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
@@ -32,27 +35,34 @@ pub async fn reset(scope: Scope, Json(input): Json<ResetPasswordIn>) -> Result<R
     let now = scope.now();
     let mut stranger = Guard::of(&scope, "");
     stranger.admit_address(&scope).await?;
-    let address = store::mail_token_holder(&scope, &token, now).await?.ok_or_else(dead)?;
+    let holder = store::mail_token_holder(&scope, &token, now).await?.ok_or_else(dead)?;
     stranger.give_back(&scope);
+    let (address, is_first_proof) = (holder.email, holder.email_verified == 0);
     let email = Email::parse(&address).map_err(|_| Problem::internal())?;
-    check_password(&input.password, &email)
+    let password = password::normalized(&input.password);
+    check_password(&password, &email)
         .map_err(|weak| Problem::invalid(vec![FieldError::new("password", weak.to_string())]))?;
-    credentials::check_not_breached(&scope, "password", &input.password).await?;
-    let hash = password::hash(&input.password)?;
+    credentials::check_not_breached(&scope, "password", &password).await?;
+    let hash = crate::password::hash(&password)?;
 
     // The meters first: should a later step fail, the token is still good, and whoever tries again leaves nothing open.
-    let products = store::users_products(&scope, token.tenant, token.user).await?;
-    let before = reachable(&scope, token.tenant, token.user, now).await?;
-    end_in_meters(&scope, token.tenant, token.user, &products, &before).await?;
+    let keys_too = is_first_proof || input.revoke_api_keys;
+    let stopped = first_proof::stop(&scope, token.tenant, token.user, keys_too).await?;
     if !store::reset_password(&scope, &token, &hash, now).await? {
         return Err(dead());
     }
     // Those that were opened or refreshed in the meantime. From here on the old password opens none.
-    let mut after = reachable(&scope, token.tenant, token.user, now).await?;
-    after.retain(|session| !before.contains(session));
-    end_in_meters(&scope, token.tenant, token.user, &products, &after).await?;
+    stopped.stop_the_rest(&scope).await?;
 
-    noted::of_user(&scope, token.tenant, token.user, Action::PasswordReset).await;
+    if is_first_proof {
+        noted::of_first_proof(&scope, token.tenant, token.user, Action::PasswordReset).await;
+        trials::confirm(&scope, token.tenant, token.user).await;
+    } else {
+        noted::of_user(&scope, token.tenant, token.user, Action::PasswordReset).await;
+        if keys_too {
+            noted::of_user(&scope, token.tenant, token.user, Action::ApiKeyRevoke).await;
+        }
+    }
     let event = format!("password_changed {}", scope.request_id());
     mailed::tell(&scope, token.tenant, event, address, Notice::PasswordChanged);
     // Whoever reads the mail is let in: this device is not a stranger's any more.

@@ -62,10 +62,11 @@ pub async fn change(scope: Scope, member: MemberOf, Json(input): Json<ChangePass
 
 async fn new_hash(scope: &Scope, proof: &Proof, wanted: &str) -> Result<String, Problem> {
     let email = Email::parse(&proof.account.email).map_err(|_| Problem::internal())?;
-    check_password(wanted, &email)
+    let wanted = password::normalized(wanted);
+    check_password(&wanted, &email)
         .map_err(|weak| Problem::invalid(vec![FieldError::new("new_password", weak.to_string())]))?;
-    if breached::was_seen(scope, wanted).await {
+    if breached::was_seen(scope, &wanted).await {
         return Err(credentials::breached("new_password"));
     }
-    password::hash(wanted)
+    password::hash(&wanted)
 }

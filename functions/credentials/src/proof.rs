@@ -41,7 +41,8 @@ impl Proof {
         let refused = |why: &str| Problem::invalid(vec![FieldError::new(field, why)]);
         let given = given.ok_or_else(|| refused("must be the account's password"))?;
         // Longer ones were never taken; hashing them would only cost.
-        let given = if given.chars().count() <= MAX_PASSWORD_CHARS { given } else { "" };
+        let length = password::normalized(given).chars().count();
+        let given = if length <= MAX_PASSWORD_CHARS { given } else { "" };
         let mut guard = Guard::of(scope, &account.email);
         guard.admit(scope).await?;
         if !password::verify(given, &account.password_hash)? {

@@ -8,13 +8,12 @@ use tollgate_domain::{
 use tollgate_platform::{
     Code, Problem, Scope,
     account::{
-        ending::{end_in_meters, reachable},
+        first_proof,
         opening::{self, NewPerson, NotOpened},
     },
     federation::{Admitted, Identified, Provider, known, link, new_identity, note_link},
-    identity::api_key,
-    store::{self, StoreError, directory_federation, provider_identities},
-    team,
+    store::{StoreError, directory_federation, provider_identities},
+    team, trials,
 };
 
 /// How often it is decided anew when somebody else was faster.
@@ -77,7 +76,7 @@ async fn take_over(
     identified: &Identified,
     account: Admitted,
 ) -> Result<(), Problem> {
-    let (tenant, user, now) = (account.tenant, account.user, scope.now());
+    let (tenant, user) = (account.tenant, account.user);
     // Others that its maker let in would stay in.
     if team::load(scope, tenant).await?.people.len() > 1 {
         return Err(Problem::new(
@@ -85,10 +84,7 @@ async fn take_over(
             "There is a team with this address as an owner that was never confirmed. Set a password with POST /auth/forgot-password first.",
         ));
     }
-    let products = store::users_products(scope, tenant, user).await?;
-    let before = reachable(scope, tenant, user, now).await?;
-    end_in_meters(scope, tenant, user, &products, &before).await?;
-    api_key::revoke_all(scope, tenant, user).await?;
+    let stopped = first_proof::stop(scope, tenant, user, true).await?;
     let identity = new_identity(scope, provider, identified)?;
     match provider_identities::take_over(scope, tenant, user, &identity).await {
         Ok(_) => {}
@@ -97,10 +93,9 @@ async fn take_over(
         Err(error) => return Err(error.into()),
     }
     // Those that were opened in the meantime. From here on the old password opens none.
-    let mut after = reachable(scope, tenant, user, now).await?;
-    after.retain(|session| !before.contains(session));
-    end_in_meters(scope, tenant, user, &products, &after).await?;
+    stopped.stop_the_rest(scope).await?;
     note_link(scope, &account, &identity, true).await;
+    trials::confirm(scope, tenant, user).await;
     Ok(())
 }
 

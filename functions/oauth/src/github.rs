@@ -2,15 +2,12 @@
 //! <https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps>
 
 use serde::{Deserialize, de::DeserializeOwned};
-use tollgate_domain::{
-    account::Email,
-    federation::{Callback, Flow},
-};
+use tollgate_domain::federation::{Callback, Flow};
 use tollgate_platform::{
     Problem, Scope,
     exchange::{Question, ask},
     federation::{Identified, Provider, refused},
-    settings,
+    mailbox, settings,
     store::directory_federation::FlowRow,
 };
 
@@ -81,7 +78,7 @@ pub async fn person(
     Ok(Identified {
         issuer: issuer.to_owned(),
         subject: user.id.to_string(),
-        email: primary.and_then(|address| Email::parse(&address.email).ok()),
+        email: primary.and_then(|address| mailbox::canonical(&address.email).ok()),
         email_verified,
         name: user.name.filter(|name| !name.trim().is_empty()).or(Some(user.login)),
     })

@@ -1,7 +1,7 @@
 //! `GET /auth/sso/start`
 
 use serde::Deserialize;
-use tollgate_domain::{account::Email, federation::TeamDomain, id::TenantId};
+use tollgate_domain::{federation::TeamDomain, id::TenantId};
 use tollgate_platform::{
     Code, Problem, Scope,
     federation::{
@@ -9,6 +9,7 @@ use tollgate_platform::{
         team_provider::{no_sign_on, of_team},
     },
     http::{OpenQuery, Reply},
+    mailbox,
     store::directory_federation,
 };
 
@@ -33,10 +34,11 @@ pub struct SsoStart {
     ))]
 #[worker::send]
 pub async fn start(scope: Scope, OpenQuery(input): OpenQuery<SsoStart>) -> Result<Reply, Problem> {
-    let of_email = input.email.as_deref().and_then(|email| TeamDomain::of(&Email::parse(email).ok()?));
-    let domain = of_email.or_else(|| TeamDomain::parse(input.domain.as_deref()?).ok()).ok_or_else(|| {
-        Problem::new(Code::BadRequest, "Send email, an address, or domain, what stands behind its @.")
-    })?;
+    let of_email = input.email.as_deref().and_then(|email| TeamDomain::of(&mailbox::canonical(email).ok()?));
+    let domain =
+        of_email.or_else(|| TeamDomain::parse(&mailbox::ascii_domain(input.domain.as_deref()?)).ok()).ok_or_else(
+            || Problem::new(Code::BadRequest, "Send email, an address, or domain, what stands behind its @."),
+        )?;
     let tenant = team_of(&scope, &domain).await?.ok_or_else(no_sign_on)?;
     let (provider, issuer) = of_team(&scope, tenant).await?;
     let asking = openid::asking(&scope, &provider, &issuer).await?;

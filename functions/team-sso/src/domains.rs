@@ -20,7 +20,7 @@ use tollgate_platform::{
     exchange::{Question, ask, form},
     http::{Json, Reply, no_content},
     identity::OwnerOf,
-    log, random, settings,
+    log, mailbox, random, settings,
     store::{
         StoreError, directory_federation,
         single_sign_on::{self, DomainRow},
@@ -43,7 +43,7 @@ const MOST: usize = 20;
 #[worker::send]
 pub async fn claim(scope: Scope, owner: OwnerOf, Json(input): Json<DomainIn>) -> Result<Reply, Problem> {
     team::require_seats(&scope, &team::load(&scope, owner.tenant).await?)?;
-    let domain = TeamDomain::parse(&input.domain)
+    let domain = TeamDomain::parse(&mailbox::ascii_domain(&input.domain))
         .map_err(|error| Problem::invalid(vec![FieldError::new("domain", error.to_string())]))?;
     if single_sign_on::sso_domains(&scope, owner.tenant).await?.len() >= MOST {
         return Err(Problem::new(Code::Conflict, format!("A team claims at most {MOST} domains; give one up first.")));
@@ -66,7 +66,7 @@ pub async fn claim(scope: Scope, owner: OwnerOf, Json(input): Json<DomainIn>) ->
 ))]
 #[worker::send]
 pub async fn verify(scope: Scope, owner: OwnerOf, Path(domain): Path<String>) -> Result<Reply, Problem> {
-    let domain = TeamDomain::parse(&domain).map_err(|_| unknown())?;
+    let domain = TeamDomain::parse(&mailbox::ascii_domain(&domain)).map_err(|_| unknown())?;
     let row = known(&scope, &owner, &domain).await?;
     if row.verified_at.is_none() {
         if !is_proven(&scope, &domain, &row.token).await? {
@@ -102,7 +102,7 @@ pub async fn verify(scope: Scope, owner: OwnerOf, Path(domain): Path<String>) ->
 ))]
 #[worker::send]
 pub async fn give_up(scope: Scope, owner: OwnerOf, Path(domain): Path<String>) -> Result<Reply, Problem> {
-    let domain = TeamDomain::parse(&domain).map_err(|_| unknown())?;
+    let domain = TeamDomain::parse(&mailbox::ascii_domain(&domain)).map_err(|_| unknown())?;
     if !single_sign_on::give_domain_up(&scope, owner.tenant, domain.as_str()).await? {
         return Err(unknown());
     }

@@ -3,11 +3,12 @@
 use axum::extract::Path;
 use http::StatusCode;
 use tollgate_api::{
+    FieldError,
     team::{InvitationOut, InviteIn},
     usage::PageOut,
 };
 use tollgate_domain::{
-    account::{Email, Role},
+    account::Role,
     id::InvitationId,
     mail::Letter,
     team::{Command, Event, Invitation, InvitationToken},
@@ -19,7 +20,7 @@ use tollgate_platform::{
         AdminWith,
         needs::{Team, TeamRead},
     },
-    mail,
+    mail, mailbox,
     once::Once,
     random,
     store::teams::{self, StoredTeam},
@@ -64,7 +65,8 @@ pub async fn invite(
 }
 
 async fn invite_once(scope: &Scope, admin: &AdminWith<Team>, input: &InviteIn) -> Result<Reply, Problem> {
-    let email = Email::parse(&input.email).map_err(|_| Problem::internal())?;
+    let email = mailbox::canonical(&input.email)
+        .map_err(|invalid| Problem::invalid(vec![FieldError::new("email", invalid.to_string())]))?;
     let role = Role::parse(&input.role).ok_or_else(Problem::internal)?;
     team::require_seats(scope, &team::load(scope, admin.tenant).await?)?;
     let id = InvitationId::new(scope.now(), random::entropy()?);

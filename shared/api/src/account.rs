@@ -122,6 +122,10 @@ pub struct ResetPasswordIn {
     /// 12 to 128 characters, not a well-known one.
     #[schema(min_length = 12, max_length = 128, example = "another long and private sentence")]
     pub password: String,
+    /// Whether to revoke all of the user's API keys with it: for when somebody else may have had the account. Keys made before
+    /// the address was ever confirmed end in any case.
+    #[serde(default)]
+    pub revoke_api_keys: bool,
 }
 
 impl Validate for ResetPasswordIn {}

@@ -1,5 +1,9 @@
 //! E-mail addresses, passwords and roles.
 
+mod mailbox;
+
+pub use mailbox::TextForms;
+
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -51,14 +55,17 @@ impl Email {
     /// found out by writing to it.
     pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
         let text = text.trim();
+        // Who types in full width types this one, too.
+        let wide = if text.contains('@') { None } else { Some(text.replace('\u{ff20}', "@")) };
+        let text = wide.as_deref().unwrap_or(text);
         let (local, domain) = text.rsplit_once('@').ok_or(InvalidEmail)?;
-        let labels_are_sound = domain.split('.').count() >= 2
-            && domain.split('.').all(|label| {
+        let labels_are_sound = domain.split(is_dot).count() >= 2
+            && domain.split(is_dot).all(|label| {
                 !label.is_empty()
                     && label.len() <= 63
                     && !label.starts_with('-')
                     && !label.ends_with('-')
-                    && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+                    && label.chars().all(|c| c.is_alphanumeric() || c == '-' || is_combining(c))
             });
         let local_is_sound = !local.is_empty()
             && local.len() <= 64
@@ -75,6 +82,16 @@ impl Email {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The dots between labels: the plain one, and those that count as it (UTS 46).
+const fn is_dot(c: char) -> bool {
+    matches!(c, '.' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}')
+}
+
+/// Marks of letters that are written in two parts, of the scripts in which such letters also have one of their own.
+const fn is_combining(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36f}' | '\u{3099}' | '\u{309a}' | '\u{ff9e}' | '\u{ff9f}')
 }
 
 /// What RFC 5322 keeps for itself outside of quotes, comments among it; nobody's mailbox is called so.

@@ -43,6 +43,7 @@ pub mod http;
 pub mod identity;
 pub mod log;
 pub mod mail;
+pub mod mailbox;
 pub mod meter;
 pub mod notifications;
 pub mod once;

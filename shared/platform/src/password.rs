@@ -1,6 +1,7 @@
-//! Passwords: argon2id.
+//! Passwords: argon2id, of the text in NFC: a letter may be typed in one part or in two, on one keyboard and another (NIST SP
+//! 800-63B, section 3.1.1.2).
 
-use crate::{Problem, log, random};
+use crate::{Problem, log, mailbox, random};
 use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString},
@@ -26,11 +27,27 @@ fn argon2id() -> Result<Argon2<'static>, Problem> {
 /// `internal` when there is no randomness.
 pub fn hash(password: &str) -> Result<String, Problem> {
     let salt = SaltString::encode_b64(&random::bytes::<16>()?).map_err(|_| Problem::internal())?;
-    let hashed = argon2id()?.hash_password(password.as_bytes(), &salt).map_err(|error| {
+    let hashed = argon2id()?.hash_password(normalized(password).as_bytes(), &salt).map_err(|error| {
         log::error("password", &error.to_string(), None);
         Problem::internal()
     })?;
     Ok(hashed.to_string())
+}
+
+/// A password as it is hashed, counted and compared.
+pub fn normalized(password: &str) -> String {
+    mailbox::composed(password)
+}
+
+/// Whether a password is the one that is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verified {
+    /// It is not.
+    No,
+    /// It is.
+    Yes,
+    /// It is, as it was typed: it was stored before passwords were normalised, and is to be stored anew.
+    AsTyped,
 }
 
 /// Whether the password is the one behind the PHC string, whatever parameters that has.
@@ -38,6 +55,22 @@ pub fn hash(password: &str) -> Result<String, Problem> {
 /// # Errors
 /// `internal` when what is stored is no PHC string.
 pub fn verify(password: &str, stored: &str) -> Result<bool, Problem> {
+    Ok(look_at(password, stored)? != Verified::No)
+}
+
+/// The same, with how it is stored. A password that is its own normal form costs one hash, others two when they are wrong.
+///
+/// # Errors
+/// `internal` when what is stored is no PHC string.
+pub fn look_at(password: &str, stored: &str) -> Result<Verified, Problem> {
+    let normal = normalized(password);
+    if fits(&normal, stored)? {
+        return Ok(Verified::Yes);
+    }
+    Ok(if normal != password && fits(password, stored)? { Verified::AsTyped } else { Verified::No })
+}
+
+fn fits(password: &str, stored: &str) -> Result<bool, Problem> {
     let Ok(stored) = PasswordHash::new(stored) else {
         log::error("password", "a stored hash is no PHC string", None);
         return Err(Problem::internal());

@@ -26,6 +26,7 @@ use crate::{
         provider_identities::NewIdentity,
         teams::{self, Newcomer, Person, StoredTeam},
     },
+    trials,
 };
 
 /// How often a change is tried when others change the same team.
@@ -269,6 +270,12 @@ async fn move_in(
             );
         }
         tell_meters(scope, &home, &person, &team, product).await;
+        // The address is proven: trials of it that nobody had confirmed are this person's.
+        for product in teams::products(scope, home.tenant, user).await.unwrap_or_default() {
+            if trials::confirm_claim(scope, person.email.as_str(), user, product).await.is_err() {
+                log::error("team", "a trial's claim could not be confirmed", Some(scope));
+            }
+        }
         record_joining(scope, user, &team, role, invitation, matches!(door, Door::SignOn)).await;
         let left = about(scope, user, Action::TeamLeave).with("to", &tenant.to_string());
         audit::record(scope, home.tenant, &left).await;

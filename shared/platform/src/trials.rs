@@ -2,17 +2,25 @@
 //!
 //! A person is known by their address, a card by its fingerprint, a company by the domains that its team has proven. Of each
 //! only a digest is kept, one for each product: see [`tollgate_domain::trial::Claimant`]. The persons of a tenant are its owners.
+//!
+//! Anybody can register anybody's address, so a person's claim is provisional until the address is confirmed. Against a provisional
+//! claim others who have not confirmed it either get the rest of the trial that began first; whoever confirms it takes the claim
+//! over, once, with a whole trial. So nobody loses theirs by a stranger, and nobody gets a second one by registering again.
 
 use tollgate_domain::{
-    account::Email,
     catalogue::Product,
-    id::TenantId,
-    trial::{Claimant, PersonKey, claim_of},
+    id::{TenantId, UserId},
+    trial::{Claimant, PersonKey, Trial, claim_of},
 };
 
 use crate::{
-    Scope,
-    store::{self, StoreError, directory_trials, single_sign_on},
+    Scope, log, mailbox,
+    meter::MeterClient,
+    store::{
+        self, StoreError,
+        directory_trials::{self, Digest},
+        single_sign_on,
+    },
 };
 
 /// Whether nobody who owns the tenant had a trial of the product, and no company whose address they have.
@@ -21,8 +29,8 @@ use crate::{
 /// When a database cannot be read.
 pub async fn is_left(scope: &Scope, tenant: TenantId, product: Product) -> Result<bool, StoreError> {
     let people = people(scope, tenant).await?;
-    let companies = people.iter().map(|person| Claimant::Domain(person.domain()).digest(product));
-    let digests: Vec<_> = people.iter().map(|it| Claimant::Person(it).digest(product)).chain(companies).collect();
+    let companies = people.iter().map(|(person, _)| (Claimant::Domain(person.domain()).digest(product), false));
+    let digests: Vec<_> = people.iter().map(|person| claimed_by(person, product)).chain(companies).collect();
     Ok(!directory_trials::is_claimed(scope, &digests).await?)
 }
 
@@ -61,7 +69,7 @@ pub(crate) async fn note_paid(
 pub(crate) async fn note_company(scope: &Scope, tenant: TenantId, product: Product) -> Result<(), StoreError> {
     let domains = single_sign_on::sso_domains(scope, tenant).await?;
     let proven = domains.iter().filter(|row| row.verified_at.is_some());
-    let digests: Vec<_> = proven.map(|row| Claimant::Domain(&row.domain).digest(product)).collect();
+    let digests: Vec<_> = proven.map(|row| (Claimant::Domain(&row.domain).digest(product), false)).collect();
     if digests.is_empty() {
         return Ok(());
     }
@@ -75,8 +83,60 @@ pub(crate) async fn note_company(scope: &Scope, tenant: TenantId, product: Produ
 /// When a database does not answer.
 pub async fn note_domain(scope: &Scope, tenant: TenantId, domain: &str) -> Result<(), StoreError> {
     let products = store::products(scope, tenant).await?;
-    let digests: Vec<_> = products.into_iter().map(|product| Claimant::Domain(domain).digest(product)).collect();
+    let digests: Vec<_> =
+        products.into_iter().map(|product| (Claimant::Domain(domain).digest(product), false)).collect();
     directory_trials::note(scope, &digests, &claim_of(&tenant.to_string()), scope.now()).await
+}
+
+/// Makes the claims of an account's trials count for good, now that its address is confirmed, and begins a trial anew that was
+/// cut short because somebody else had begun it with the same address and never confirmed it. What fails is logged: the address
+/// stands as confirmed either way.
+pub async fn confirm(scope: &Scope, tenant: TenantId, user: UserId) {
+    let confirmed = async {
+        let Some(row) = store::profile(scope, tenant, user, None).await? else { return Ok(()) };
+        for product in store::users_products(scope, tenant, user).await? {
+            if confirm_claim(scope, &row.email, user, product).await? {
+                begin_anew(scope, tenant, user, product).await?;
+            }
+        }
+        Ok::<_, StoreError>(())
+    };
+    if confirmed.await.is_err() {
+        log::error(
+            "trials",
+            "a claim could not be confirmed: its trial can be begun again with the address",
+            Some(scope),
+        );
+    }
+}
+
+/// Makes the claim of a person's trial count for good; `false` when it did before.
+pub(crate) async fn confirm_claim(
+    scope: &Scope,
+    address: &str,
+    user: UserId,
+    product: Product,
+) -> Result<bool, StoreError> {
+    let Some(email) = mailbox::stored(address) else { return Ok(false) };
+    let digest = Claimant::Person(&PersonKey::of(&email)).digest(product);
+    directory_trials::confirm(scope, &digest, &claim_of(&format!("{user} {product}"))).await
+}
+
+async fn begin_anew(scope: &Scope, tenant: TenantId, user: UserId, product: Product) -> Result<(), StoreError> {
+    let trial = Trial::starting(scope.now(), product.trial_days());
+    let shortened =
+        |row: &store::SubscriptionRow| row.trial().is_some_and(|had| had.is_shortened(product.trial_days()));
+    let row = store::subscription(scope, tenant, user, product, None).await?;
+    if !row.as_ref().is_some_and(shortened) || !store::restart_trial(scope, tenant, user, product, trial).await? {
+        return Ok(());
+    }
+    let row = store::subscription(scope, tenant, user, product, None).await?;
+    if let Some(entitlement) = row.and_then(|row| row.entitlement(product))
+        && MeterClient::named(tenant, user, product).configure(scope, entitlement).await.is_err()
+    {
+        log::warn("trials", "a trial that began anew could not be told to its meter yet", Some(scope));
+    }
+    Ok(())
 }
 
 async fn payers(
@@ -84,13 +144,19 @@ async fn payers(
     tenant: TenantId,
     product: Product,
     fingerprint: Option<&str>,
-) -> Result<Vec<String>, StoreError> {
+) -> Result<Vec<Digest>, StoreError> {
     let people = people(scope, tenant).await?;
-    let card = fingerprint.map(|fingerprint| Claimant::Card(fingerprint).digest(product));
-    Ok(people.iter().map(|it| Claimant::Person(it).digest(product)).chain(card).collect())
+    let card = fingerprint.map(|fingerprint| (Claimant::Card(fingerprint).digest(product), false));
+    Ok(people.iter().map(|person| claimed_by(person, product)).chain(card).collect())
 }
 
-async fn people(scope: &Scope, tenant: TenantId) -> Result<Vec<PersonKey>, StoreError> {
+fn claimed_by((person, is_confirmed): &(PersonKey, bool), product: Product) -> Digest {
+    (Claimant::Person(person).digest(product), !is_confirmed)
+}
+
+/// The owners, and whether each has confirmed the address.
+async fn people(scope: &Scope, tenant: TenantId) -> Result<Vec<(PersonKey, bool)>, StoreError> {
     let owners = store::billing::owners(scope, tenant).await?;
-    Ok(owners.iter().filter_map(|address| Email::parse(address).ok()).map(|email| PersonKey::of(&email)).collect())
+    let known = owners.iter().filter_map(|(address, is_confirmed)| Some((mailbox::stored(address)?, *is_confirmed)));
+    Ok(known.map(|(email, is_confirmed)| (PersonKey::of(&email), is_confirmed)).collect())
 }

@@ -20,6 +20,8 @@ pub enum Letter<'a> {
         link: &'a str,
         /// How long the link is good for.
         minutes: i64,
+        /// The account's API keys, a line each, as [`key_line`] writes it. They stay good unless they are revoked.
+        keys: &'a [String],
     },
     /// The password was changed.
     PasswordChanged,
@@ -180,15 +182,23 @@ impl Letter<'_> {
                 Some(("Confirm", link)),
                 &["If you did not register, somebody mistyped an address: do nothing, and nothing happens."],
             ),
-            Self::ResetPassword { link, minutes } => render(
-                "Set a new password",
-                &["Somebody, probably you, asked for a new password for this account."],
-                Some(("Set a new password", link)),
-                &[
-                    &format!("The link is good for {minutes} minutes, and once."),
-                    "If it was not you, do nothing: your password stays as it is.",
-                ],
-            ),
+            Self::ResetPassword { link, minutes, keys } => {
+                let good_for = format!("The link is good for {minutes} minutes, and once.");
+                let mut after = vec![good_for.as_str(), "If it was not you, do nothing: your password stays as it is."];
+                if !keys.is_empty() {
+                    after.push(
+                        "These API keys of the account stay good unless you choose to revoke them with the new password \
+                         (revoke_api_keys), or one by one when you have signed in:",
+                    );
+                    after.extend(keys.iter().map(String::as_str));
+                }
+                render(
+                    "Set a new password",
+                    &["Somebody, probably you, asked for a new password for this account."],
+                    Some(("Set a new password", link)),
+                    &after,
+                )
+            }
             Self::PasswordChanged => render(
                 "Your password was changed",
                 &["The password of your account was changed, and other devices were signed out."],
@@ -292,6 +302,22 @@ impl Letter<'_> {
     }
 }
 
+/// The most characters of a key's name that a mail shows.
+const MAX_KEY_NAME_CHARS: usize = 40;
+
+/// A line about an API key: its name, how its text begins and ends, when it was last used. Whoever made the key chose the name,
+/// and may be a stranger to whoever reads the mail: what could be read as a link or an address is left out of it.
+pub fn key_line(name: &str, last_four: &str, last_used: Option<Timestamp>) -> String {
+    let name: String = name
+        .chars()
+        .map(|c| if c.is_alphanumeric() || matches!(c, '-' | '_') { c } else { ' ' })
+        .take(MAX_KEY_NAME_CHARS)
+        .collect();
+    let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
+    let used = last_used.map_or_else(|| "never used".to_owned(), |at| format!("last used {at}"));
+    format!("- {name} (tg_live_…{last_four}), {used}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -315,12 +341,24 @@ mod tests {
         assert_eq!(mail.links, ["https://example.com/?a=1&b=2"]);
     }
 
+    #[test]
+    fn the_mail_to_reset_a_password_lists_the_keys_and_a_key_s_name_is_no_link() {
+        let named = key_line("Visit https://evil.example/x or mail a@evil.example now\r\n", "Ab1Z", None);
+        assert_eq!(named, "- Visit https evil example x or mail a e (tg_live_…Ab1Z), never used");
+        let used = key_line("ci", "0000", Some(Timestamp::from_millis(0)));
+        assert_eq!(used, "- ci (tg_live_…0000), last used 1970-01-01T00:00:00Z");
+        let mail =
+            Letter::ResetPassword { link: "https://x.example/r", minutes: 30, keys: &[named.clone(), used] }.rendered();
+        assert!(mail.text.contains(&named) && mail.text.contains("revoke_api_keys"), "{}", mail.text);
+        assert_eq!(mail.links, ["https://x.example/r"]);
+    }
+
     fn one_of_each<'a>(text: &'a str, link: &'a str) -> Vec<Letter<'a>> {
         let at = Timestamp::from_millis(0);
         let product = Product::Agent;
         vec![
             Letter::VerifyEmail { link },
-            Letter::ResetPassword { link, minutes: 30 },
+            Letter::ResetPassword { link, minutes: 30, keys: &[] },
             Letter::PasswordChanged,
             Letter::SecondFactorOn,
             Letter::SecondFactorOff,

@@ -8,7 +8,7 @@ mod unsubscribe;
 
 pub use billing::billing;
 pub use category::Category;
-pub use letter::Letter;
+pub use letter::{Letter, key_line};
 pub use render::Rendered;
 pub use unsubscribe::{Unproven, Unsubscribe};
 

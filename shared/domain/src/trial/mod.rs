@@ -1,7 +1,7 @@
 //! Trials: where one stands at an instant, whose it is, and what is to be said before it ends.
 
 mod claim;
-mod person;
+pub(crate) mod person;
 mod reminder;
 
 pub use claim::{Claimant, claim_of};
@@ -48,6 +48,20 @@ impl Trial {
         Self { started_at: now, ends_at: now }
     }
 
+    /// What is left of it for whoever begins it anew while nobody has confirmed the address with which it began at `since`: it
+    /// ends when the first would have ended, so that registering again makes no trial longer.
+    pub const fn rest_of_one_begun(self, since: Timestamp) -> Self {
+        let (start, end) = (self.started_at.as_millis(), self.ends_at.as_millis());
+        let ends = since.as_millis().saturating_add(end.saturating_sub(start));
+        let ends = if ends > end { end } else { ends };
+        Self { ends_at: Timestamp::from_millis(if ends > start { ends } else { start }), ..self }
+    }
+
+    /// Whether it is shorter than one of that many days, because another registration had begun it.
+    pub const fn is_shortened(self, days: i64) -> bool {
+        self.ends_at.as_millis() < self.started_at.plus_days(days).as_millis()
+    }
+
     /// Whether there was any of it: not for whoever had one before.
     pub fn was_given(&self) -> bool {
         self.ends_at > self.started_at
@@ -68,6 +82,19 @@ impl Trial {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trial_begun_again_before_anybody_confirmed_ends_when_the_first_does() {
+        let day = Timestamp::from_millis;
+        let first = Trial::starting(day(0), 7);
+        for (registered, left) in [(0, 7 * DAY_MS), (3 * DAY_MS, 4 * DAY_MS), (7 * DAY_MS, 0), (30 * DAY_MS, 0)] {
+            let again = Trial::starting(day(registered), 7).rest_of_one_begun(first.started_at);
+            assert_eq!(again.ends_at.as_millis() - again.started_at.as_millis(), left);
+            assert_eq!(again.is_shortened(7), left < 7 * DAY_MS);
+        }
+        // A clock that went back makes none longer.
+        assert_eq!(Trial::starting(day(0), 7).rest_of_one_begun(day(9 * DAY_MS)), first);
+    }
 
     #[test]
     fn it_ends_at_the_instant() {

@@ -154,7 +154,7 @@ fn ascii(domain: &str) -> String {
 }
 
 /// Punycode (RFC 3492): other scripts in ASCII. Labels have 63 bytes at most, so no number here grows past 32 bits.
-mod punycode {
+pub(crate) mod punycode {
     const BASE: u32 = 36;
     const T_MIN: u32 = 1;
     const T_MAX: u32 = 26;
@@ -236,7 +236,7 @@ mod punycode {
     }
 
     /// Section 6.2; `None` for what is not punycode.
-    pub(super) fn decode(text: &str) -> Option<String> {
+    pub(crate) fn decode(text: &str) -> Option<String> {
         let (basic, rest) = text.rsplit_once('-').unwrap_or(("", text));
         if !text.is_ascii() || text.len() > 63 {
             return None;

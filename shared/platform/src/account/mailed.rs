@@ -9,7 +9,8 @@ use tollgate_domain::{
 use crate::{
     Scope,
     identity::{MailToken, MailTokenKind},
-    log, mail, random, store,
+    log, mail, random,
+    store::{self, ApiKeyRow},
 };
 
 /// Makes a token and mails it to its user; an older one of its kind is dead from now on.
@@ -33,7 +34,10 @@ pub async fn send_token(
         }
         MailTokenKind::ResetPassword => {
             let minutes = kind.lives_ms() / 60_000;
-            let letter = Letter::ResetPassword { link: &link("reset-password"), minutes };
+            // More than the newest twenty would bury the link; `GET /user/api-keys` has them all.
+            let keys = store::api_keys(scope, tenant, user, None, 20).await?;
+            let keys: Vec<_> = keys.iter().map(ApiKeyRow::line).collect();
+            let letter = Letter::ResetPassword { link: &link("reset-password"), minutes, keys: &keys };
             mail::send(scope, tenant, event, address, &letter).await
         }
     }

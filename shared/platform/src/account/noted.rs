@@ -13,6 +13,13 @@ pub async fn of_user(scope: &Scope, tenant: TenantId, user: UserId, action: Acti
     audit::record(scope, tenant, &entry).await;
 }
 
+/// The same, where it is the first proof of the address and ended what was made before.
+pub async fn of_first_proof(scope: &Scope, tenant: TenantId, user: UserId, action: Action) {
+    let entry = audit::entry(scope, Actor::User { id: user }, action, "user", Some(user.to_string()), Outcome::Success);
+    let entry = entry.with("ended", "sessions, keys, second factor, links and invitations made before the first proof");
+    audit::record(scope, tenant, &entry).await;
+}
+
 /// What a user did to a session.
 pub async fn of_session(scope: &Scope, tenant: TenantId, user: UserId, action: Action, session: SessionId) {
     let entry =

@@ -60,6 +60,9 @@ impl From<Problem> for NotOpened {
 /// # Errors
 /// [`NotOpened`]: then there is nothing of it.
 pub async fn open(scope: &Scope, person: &NewPerson<'_>) -> Result<(TenantId, UserId), NotOpened> {
+    if directory::is_taken(scope, person.email).await.map_err(Problem::from)? {
+        return Err(NotOpened::EmailTaken);
+    }
     let now = scope.now();
     let user = UserId::new(now, random::entropy()?);
     let tenant = TenantId::on_shard(now, random::entropy()?, shard(scope, person.email).await?);

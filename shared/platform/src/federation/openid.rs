@@ -13,7 +13,7 @@ use super::{Asking, Identified, Provider, reach, refused};
 use crate::{
     Scope,
     exchange::{Question, ask, encoded},
-    signature,
+    mailbox, signature,
     store::directory_federation::FlowRow,
 };
 
@@ -150,7 +150,7 @@ pub async fn person(
     Ok(Identified {
         issuer: issuer.to_string(),
         subject: claims.subject,
-        email: claims.email,
+        email: claims.email.map(|email| mailbox::canonical(email.as_str()).unwrap_or(email)),
         email_verified: claims.email_verified,
         name: claims.name,
     })

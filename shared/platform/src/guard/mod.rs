@@ -9,14 +9,14 @@ mod wire;
 use std::net::IpAddr;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use tollgate_domain::{account::Email, secret_hash::SecretHash, sign_in_guard::Device};
+use tollgate_domain::{secret_hash::SecretHash, sign_in_guard::Device};
 
 pub use wire::{GuardReply, GuardRequest};
 
 use crate::{
     Code, Problem, Scope,
     http::{Reply, cookie},
-    log,
+    log, mailbox,
     meter::call_for,
     random,
 };
@@ -58,7 +58,8 @@ pub struct Guard {
 impl Guard {
     /// For a sign-in name as it was sent.
     pub fn of(scope: &Scope, name: &str) -> Self {
-        let folded = Email::parse(name).map_or_else(|_| name.trim().to_lowercase(), |email| email.as_str().to_owned());
+        let folded =
+            mailbox::canonical(name).map_or_else(|_| name.trim().to_lowercase(), |email| email.as_str().to_owned());
         Self {
             account: SecretHash::of("sign_in_guard", folded.as_bytes()).to_string(),
             address: network(scope),

@@ -37,6 +37,16 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
+impl Caller {
+    /// Whoever the request says it is from, where that is verified: for a route that is open to everybody and means more to some.
+    pub fn presented(scope: &Scope) -> Option<Self> {
+        match Presented::of(scope) {
+            Ok(Presented::Session(caller)) => Some(caller),
+            Ok(Presented::Key(_)) | Err(_) => None,
+        }
+    }
+}
+
 /// What a request brought to say who asks.
 pub(super) enum Presented {
     /// A verified access token.

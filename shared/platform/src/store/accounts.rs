@@ -14,6 +14,7 @@ use super::{
     database::{Param, Statement, StoreError, TenantDb},
     directory, directory_trials, personal,
     provider_identities::{self, NewIdentity},
+    subscriptions,
 };
 use crate::Scope;
 
@@ -52,24 +53,31 @@ pub(super) const ADD_SUBSCRIPTION: Statement = Statement {
     sql: "INSERT INTO subscriptions (tenant_id, user_id, product, plan, version, anchor_at, trial_started_at, trial_ends_at) \
           VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7)",
 };
-// Who had a trial of the product before has none left: the claim is another registration's, or the company's.
+// Who had a trial of the product before has none left: the claim is another registration's, or the company's. A claim made with
+// an address that nobody confirmed gives way to one whose address is.
 const CLAIM_TRIAL: Statement = Statement {
     name: "accounts.claim_trial",
-    sql: "INSERT OR IGNORE INTO trial_claims (digest, claim, claimed_at) SELECT ?2, ?3, ?4 \
-          WHERE NOT EXISTS (SELECT 1 FROM trial_claims c WHERE c.digest = ?5)",
+    sql: "INSERT INTO trial_claims (digest, claim, claimed_at, provisional) SELECT ?2, ?3, ?4, ?6 \
+          WHERE NOT EXISTS (SELECT 1 FROM trial_claims c WHERE c.digest = ?5) \
+          ON CONFLICT (digest) DO UPDATE SET claim = excluded.claim, claimed_at = excluded.claimed_at, provisional = 0 \
+          WHERE trial_claims.provisional = 1 AND excluded.provisional = 0",
 };
+// Beside a provisional claim the rest of the trial that began with it: somebody else's trial is nobody's reason to get none, and
+// registering again is no way to a new one.
 const ADD_TRIAL: Statement = Statement {
     name: "accounts.add_trial",
     sql: "INSERT INTO subscriptions (tenant_id, user_id, product, plan, version, anchor_at, trial_started_at, trial_ends_at, \
             trial_denied_by) \
           SELECT ?1, ?2, ?3, ?4, 1, ?5, ?5, \
-            iif(EXISTS (SELECT 1 FROM trial_claims c WHERE c.digest = ?7 AND c.claim = ?8), ?6, ?5), \
+            iif(EXISTS (SELECT 1 FROM trial_claims c WHERE c.digest = ?7 AND c.claim = ?8), ?6, \
+              max(?5, min(?6, coalesce((SELECT c.claimed_at + ?6 - ?5 FROM trial_claims c WHERE c.digest = ?7 AND c.provisional = 1 \
+                AND NOT EXISTS (SELECT 1 FROM trial_claims o WHERE o.digest = ?9)), ?5)))), \
             iif(EXISTS (SELECT 1 FROM trial_claims c WHERE c.digest = ?9), 'domain', NULL)",
 };
 // On another shard than the first the claim is looked at afterwards.
 const END_TRIAL: Statement = Statement {
     name: "accounts.end_trial",
-    sql: "UPDATE subscriptions SET trial_ends_at = trial_started_at, trial_denied_by = ?4 \
+    sql: "UPDATE subscriptions SET trial_ends_at = max(trial_started_at, min(trial_ends_at, ?5)), trial_denied_by = ?4 \
           WHERE tenant_id = ?1 AND user_id = ?2 AND product = ?3 AND plan = 'trial'",
 };
 // One statement answers the profile and whether the session still stands.
@@ -139,8 +147,9 @@ pub struct NewAccount<'a> {
 /// Makes user, tenant, sign-in name and subscription: in one transaction on the first shard. On another the sign-in name comes
 /// last: an account whose registration broke off before it can be used by nobody, and is removed by schedule.
 ///
-/// Answers the trial that it begins with: of all who register as one person one gets it, the others one that is over. So
-/// does whoever has an address in the domain of a company that has, or had, the product.
+/// Answers the trial that it begins with: of all who register as one person one gets it, the others one that is over, or, while
+/// nobody has confirmed the address, the rest of the one that began first. Whoever has an address in the domain of a company
+/// that has, or had, the product gets one that is over.
 ///
 /// # Errors
 /// `Taken("identities.email")` when the address is registered; another column when the identity is linked.
@@ -180,7 +189,8 @@ pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<Option<
         if elsewhere {
             writes.push((ADD_SUBSCRIPTION, vec![Param::Text(&user), product, plan, started_at, started_at, ends_at]));
         } else {
-            claimed = Some((CLAIM_TRIAL, vec![digest, claim, Param::Int(now), of_domain]));
+            let provisional = Param::Int(i64::from(!account.email_verified));
+            claimed = Some((CLAIM_TRIAL, vec![digest, claim, Param::Int(now), of_domain, provisional]));
             let row = vec![Param::Text(&user), product, plan, started_at, ends_at, digest, claim, of_domain];
             writes.push((ADD_TRIAL, row));
         }
@@ -200,7 +210,12 @@ pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<Option<
         let changed = db.batch(&writes).await?;
         // The claim came first.
         let is_first = changed.first().is_some_and(|rows| *rows > 0);
-        return Ok(account.trial.map(|trial| if is_first { trial } else { Trial::none_left(trial.started_at) }));
+        let Some(trial) = account.trial else { return Ok(None) };
+        if is_first {
+            return Ok(Some(trial));
+        }
+        let row = subscriptions::subscription(scope, account.tenant, account.user, account.product, None).await?;
+        return Ok(Some(row.and_then(|row| row.trial()).unwrap_or(Trial::none_left(trial.started_at))));
     }
     let how = Param::Text(Arrival::Registered.as_str());
     writes.push((ARRIVED, vec![Param::Text(&user), how, Param::Int(now)]));
@@ -215,12 +230,16 @@ pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<Option<
     let _ = db.run(SETTLED, &[Param::Text(&user)]).await;
     let Some(trial) = account.trial else { return Ok(None) };
     // Claims are on the first shard: only an address that is nobody's has come this far.
-    if directory_trials::claim(scope, &digest, &of_domain, &claim, account.now).await? {
+    let claim = directory_trials::NewClaim { claim: &claim, provisional: !account.email_verified, now: account.now };
+    if directory_trials::claim(scope, &digest, &of_domain, &claim).await? {
         return Ok(Some(trial));
     }
-    let by_domain = directory_trials::is_claimed(scope, core::slice::from_ref(&of_domain)).await?;
-    db.run(END_TRIAL, &[Param::Text(&user), product, by_domain.then_some("domain").into()]).await?;
-    Ok(Some(Trial::none_left(trial.started_at)))
+    let by_domain = directory_trials::is_claimed(scope, &[(of_domain, false)]).await?;
+    let since = if by_domain { None } else { directory_trials::provisional_since(scope, &digest).await? };
+    let ends_at = since.map_or(trial.started_at, |since| trial.rest_of_one_begun(since).ends_at);
+    let params = [Param::Text(&user), product, by_domain.then_some("domain").into(), Param::Int(ends_at.as_millis())];
+    db.run(END_TRIAL, &params).await?;
+    Ok(Some(Trial { ends_at, ..trial }))
 }
 
 /// A user's row with the tenant and the caller's session.
@@ -264,6 +283,8 @@ pub struct AccountRow {
     pub tenant_id: String,
     /// The user.
     pub user_id: String,
+    /// The sign-in name, as it is stored.
+    pub email: String,
     /// PHC string of argon2id.
     pub password_hash: String,
     /// 1 when a sign-in wants a second factor.

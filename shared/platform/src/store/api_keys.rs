@@ -6,6 +6,7 @@ use tollgate_domain::{
     api_key::{ApiKey, Scopes},
     catalogue::Product,
     id::{ApiKeyId, SessionId, TenantId, UserId},
+    mail::key_line,
     meter::RateLimit,
     secret_hash::SecretHash,
     time::Timestamp,
@@ -148,6 +149,11 @@ impl ApiKeyRow {
             revoked_at: self.revoked_at.map(Timestamp::from_millis),
             replaced_by,
         })
+    }
+
+    /// A line about it in a mail.
+    pub fn line(&self) -> String {
+        key_line(&self.name, &self.last_four, self.last_used_at.map(Timestamp::from_millis))
     }
 
     /// The user's role.

@@ -59,8 +59,10 @@ const OWNER: Statement = Statement {
     name: "billing.owner",
     sql: "SELECT email FROM users WHERE tenant_id = ?1 ORDER BY role <> 'owner', created_at, user_id LIMIT 1",
 };
-const OWNERS: Statement =
-    Statement { name: "billing.owners", sql: "SELECT email FROM users WHERE tenant_id = ?1 AND role = ?2" };
+const OWNERS: Statement = Statement {
+    name: "billing.owners",
+    sql: "SELECT email, email_verified FROM users WHERE tenant_id = ?1 AND role = ?2",
+};
 const MEMBERS: Statement = Statement { name: "billing.members", sql: "SELECT user_id FROM users WHERE tenant_id = ?1" };
 const STATES: Statement = Statement {
     name: "billing.states",
@@ -192,9 +194,15 @@ pub async fn owner(scope: &Scope, tenant: TenantId) -> Result<Option<String>, St
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn owners(scope: &Scope, tenant: TenantId) -> Result<Vec<String>, StoreError> {
-    let rows: Vec<OwnerRow> = TenantDb::of(scope, tenant)?.all(OWNERS, &[Param::Text(Role::Owner.as_str())]).await?;
-    Ok(rows.into_iter().map(|row| row.email).collect())
+pub async fn owners(scope: &Scope, tenant: TenantId) -> Result<Vec<(String, bool)>, StoreError> {
+    let rows: Vec<OwnersRow> = TenantDb::of(scope, tenant)?.all(OWNERS, &[Param::Text(Role::Owner.as_str())]).await?;
+    Ok(rows.into_iter().map(|row| (row.email, row.email_verified != 0)).collect())
+}
+
+#[derive(Deserialize)]
+struct OwnersRow {
+    email: String,
+    email_verified: i64,
 }
 
 #[derive(Deserialize)]

@@ -17,7 +17,7 @@ use super::{
     personal,
     teams::{self, StoredTeam},
 };
-use crate::Scope;
+use crate::{Scope, mailbox};
 
 /// Statements of this repository.
 #[rustfmt::skip] // one line a statement: whoever adds one changes no other line
@@ -48,9 +48,12 @@ pub const STATEMENTS: &[Statement] = &[
     FORGET_ADDRESSES,
 ];
 
-// A sign-in knows an address and nothing else: the directory on the first shard says whose it is.
-const IDENTITY: Statement =
-    Statement { name: "directory.identity", sql: "SELECT tenant_id, user_id FROM identities WHERE email = ?1" };
+// A sign-in knows an address and nothing else: the directory on the first shard says whose it is. Accounts of earlier releases
+// stand under other spellings of it: all are asked for at once.
+const IDENTITY: Statement = Statement {
+    name: "directory.identity",
+    sql: "SELECT email, tenant_id, user_id FROM identities WHERE email IN (SELECT s.value FROM json_each(?1) s)",
+};
 
 // Accounts whose change of two databases broke off, whichever tenant they are in.
 const OLD_ARRIVALS: Statement = Statement {
@@ -172,13 +175,27 @@ pub async fn rewrap_data_keys(
 
 #[derive(Deserialize)]
 struct Identity {
+    email: String,
     tenant_id: TenantId,
     user_id: UserId,
 }
 
 async fn identity(scope: &Scope, email: &str) -> Result<Option<(TenantId, UserId)>, StoreError> {
-    let rows: Vec<Identity> = Database::of(scope, Shard::FIRST)?.all(IDENTITY, &[text(email)]).await?;
+    let spellings = Email::parse(email).map_or_else(|_| vec![email.to_owned()], |email| mailbox::spellings(&email));
+    let asked = serde_json::Value::from(spellings.clone());
+    let mut rows: Vec<Identity> = Database::of(scope, Shard::FIRST)?.all(IDENTITY, &[text(&asked)]).await?;
+    // One's own spelling first: of two accounts of one mailbox, made before there was one form, each is opened by its own.
+    rows.sort_by_key(|row| spellings.iter().position(|spelling| *spelling == row.email));
     Ok(rows.into_iter().next().map(|row| (row.tenant_id, row.user_id)))
+}
+
+/// Whether the mailbox has an account under any spelling.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn is_taken(scope: &Scope, email: &Email) -> Result<bool, StoreError> {
+    // One spelling alone is looked at by the insertion itself.
+    Ok(mailbox::spellings(email).len() > 1 && identity(scope, email.as_str()).await?.is_some())
 }
 
 /// Whose address this is. Two statements, whether it is somebody's or nobody's: how long that takes does not tell.
@@ -237,11 +254,13 @@ pub async fn shard_of_invitation(scope: &Scope, email: &Email) -> Result<Option<
     if shards.len() < 2 {
         return Ok(None);
     }
-    let params = [text(email.as_str()), int(scope.now().as_millis())];
     for shard in shards {
-        let rows: Vec<Found> = Database::of(scope, shard)?.all(SHARD_OF_INVITATION, &params).await?;
-        if !rows.is_empty() {
-            return Ok(Some(shard));
+        for spelling in mailbox::spellings(email) {
+            let params = [text(&spelling), int(scope.now().as_millis())];
+            let rows: Vec<Found> = Database::of(scope, shard)?.all(SHARD_OF_INVITATION, &params).await?;
+            if !rows.is_empty() {
+                return Ok(Some(shard));
+            }
         }
     }
     Ok(None)
@@ -626,9 +645,10 @@ struct InvitationJson {
 pub async fn invitations_to(scope: &Scope, email: &Email) -> Result<Vec<String>, StoreError> {
     let mut found = Vec::new();
     for shard in bound_shards(scope.env()) {
-        let rows: Vec<InvitationJson> =
-            Database::of(scope, shard)?.all(INVITATIONS_TO, &[text(email.as_str())]).await?;
-        found.extend(rows.into_iter().map(|row| row.row));
+        for spelling in mailbox::spellings(email) {
+            let rows: Vec<InvitationJson> = Database::of(scope, shard)?.all(INVITATIONS_TO, &[text(&spelling)]).await?;
+            found.extend(rows.into_iter().map(|row| row.row));
+        }
     }
     Ok(found)
 }
@@ -639,8 +659,10 @@ pub async fn invitations_to(scope: &Scope, email: &Email) -> Result<Vec<String>,
 /// When a database cannot be written.
 pub async fn forget_address_everywhere(scope: &Scope, email: &Email) -> Result<(), StoreError> {
     for shard in bound_shards(scope.env()) {
-        let address = vec![text(email.as_str())];
-        let writes = [(FORGET_INVITATIONS_TO, address.clone()), (FORGET_MAILS_TO, address)];
+        let spellings = mailbox::spellings(email);
+        let both =
+            |spelling: &String| [FORGET_INVITATIONS_TO, FORGET_MAILS_TO].map(|write| (write, vec![text(spelling)]));
+        let writes: Vec<_> = spellings.iter().flat_map(both).collect();
         Database::of(scope, shard)?.batch(&writes).await?;
     }
     Ok(())

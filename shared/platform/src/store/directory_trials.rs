@@ -7,34 +7,56 @@ use super::database::{Database, Param, Statement, StoreError, bound};
 use crate::Scope;
 
 /// Statements of this repository.
-pub const STATEMENTS: &[Statement] = &[CLAIM, CLAIM_ALL, NOTE, CLAIMED];
+pub const STATEMENTS: &[Statement] = &[CLAIM, CLAIM_ALL, NOTE, CLAIMED, SINCE, CONFIRM];
 
-// Who had a trial is known by a digest and by no tenant: claims are on the first shard, whatever shard the account is on.
+// Who had a trial is known by a digest and by no tenant: claims are on the first shard, whatever shard the account is on. One
+// made with an address that nobody confirmed (provisional) gives way to one whose address is.
 const CLAIM: Statement = Statement {
     name: "directory_trials.claim",
-    sql: "INSERT OR IGNORE INTO trial_claims (digest, claim, claimed_at) SELECT ?1, ?2, ?3 \
-          WHERE NOT EXISTS (SELECT 1 FROM trial_claims c WHERE c.digest = ?4)",
+    sql: "INSERT INTO trial_claims (digest, claim, claimed_at, provisional) SELECT ?1, ?2, ?3, ?5 \
+          WHERE NOT EXISTS (SELECT 1 FROM trial_claims c WHERE c.digest = ?4) \
+          ON CONFLICT (digest) DO UPDATE SET claim = excluded.claim, claimed_at = excluded.claimed_at, provisional = 0 \
+          WHERE trial_claims.provisional = 1 AND excluded.provisional = 0",
 };
 
-// The same for a card and a person together, all or none: whoever is refused has used nothing up. A digest names no tenant.
+// The same for a card and a person together, all or none: whoever is refused has used nothing up. A digest names no tenant. A
+// provisional claim counts against who has not confirmed the address either, and against nobody else.
 const CLAIM_ALL: Statement = Statement {
     name: "directory_trials.claim_all",
-    sql: "INSERT OR IGNORE INTO trial_claims (digest, claim, claimed_at) SELECT d.value, ?2, ?3 FROM json_each(?1) d \
-          WHERE NOT EXISTS (SELECT 1 FROM trial_claims c WHERE c.digest IN (SELECT o.value FROM json_each(?1) o) \
-            AND c.claim <> ?2)",
+    sql: "INSERT INTO trial_claims (digest, claim, claimed_at, provisional) \
+          SELECT d.value ->> 0, ?2, ?3, d.value ->> 1 FROM json_each(?1) d \
+          WHERE NOT EXISTS (SELECT 1 FROM trial_claims c JOIN json_each(?1) o ON c.digest = o.value ->> 0 \
+            WHERE c.claim <> ?2 AND c.provisional <= o.value ->> 1) \
+          ON CONFLICT (digest) DO UPDATE SET claim = excluded.claim, claimed_at = excluded.claimed_at, provisional = 0 \
+          WHERE trial_claims.provisional = 1 AND excluded.provisional = 0",
 };
 
 // What was paid for is remembered beside the claims of others. A digest names no tenant.
 const NOTE: Statement = Statement {
     name: "directory_trials.note",
-    sql: "INSERT OR IGNORE INTO trial_claims (digest, claim, claimed_at) SELECT d.value, ?2, ?3 FROM json_each(?1) d",
+    sql: "INSERT INTO trial_claims (digest, claim, claimed_at, provisional) \
+          SELECT d.value ->> 0, ?2, ?3, d.value ->> 1 FROM json_each(?1) d WHERE true \
+          ON CONFLICT (digest) DO UPDATE SET claim = excluded.claim, claimed_at = excluded.claimed_at, provisional = 0 \
+          WHERE trial_claims.provisional = 1 AND excluded.provisional = 0",
 };
 
 // Whether somebody else had a trial is asked by digests, which name no tenant.
 const CLAIMED: Statement = Statement {
     name: "directory_trials.claimed",
-    sql: "SELECT count(*) AS count FROM trial_claims c WHERE c.digest IN (SELECT d.value FROM json_each(?1) d) \
-          AND c.claim <> ?2",
+    sql: "SELECT count(*) AS count FROM trial_claims c JOIN json_each(?1) o ON c.digest = o.value ->> 0 \
+          WHERE c.claim <> ?2 AND c.provisional <= o.value ->> 1",
+};
+
+// Since when a trial runs that was begun with an address which nobody has confirmed. A digest names no tenant.
+const SINCE: Statement = Statement {
+    name: "directory_trials.since",
+    sql: "SELECT c.claimed_at FROM trial_claims c WHERE c.digest = ?1 AND c.provisional = 1",
+};
+
+// The address was confirmed: the claim counts for good, and is of whoever confirmed it. Of two at once one changes it.
+const CONFIRM: Statement = Statement {
+    name: "directory_trials.confirm",
+    sql: "UPDATE trial_claims SET provisional = 0, claim = ?2 WHERE digest = ?1 AND provisional = 1",
 };
 
 #[derive(Deserialize)]
@@ -42,8 +64,24 @@ struct Count {
     count: u32,
 }
 
-fn list(digests: &[String]) -> String {
-    serde_json::Value::from(digests).to_string()
+/// A digest, and whether it is claimed provisionally: by who has not confirmed the address.
+pub type Digest = (String, bool);
+
+/// `[[digest, 0 or 1], ...]`.
+fn list(digests: &[Digest]) -> String {
+    let pairs = digests.iter().map(|(digest, provisional)| serde_json::json!([digest, u8::from(*provisional)]));
+    serde_json::Value::from_iter(pairs).to_string()
+}
+
+/// A claim that is made.
+#[derive(Debug, Clone, Copy)]
+pub struct NewClaim<'a> {
+    /// What stands in it.
+    pub claim: &'a str,
+    /// Whether nobody has confirmed the address.
+    pub provisional: bool,
+    /// Now.
+    pub now: Timestamp,
 }
 
 fn claims(scope: &Scope) -> Result<Database<'_>, StoreError> {
@@ -54,14 +92,14 @@ fn claims(scope: &Scope) -> Result<Database<'_>, StoreError> {
 ///
 /// # Errors
 /// When the database cannot be written.
-pub async fn claim(
-    scope: &Scope,
-    digest: &str,
-    of_domain: &str,
-    claim: &str,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    let params = bound(&[Param::Text(digest), Param::Text(claim), Param::Int(now.as_millis()), Param::Text(of_domain)]);
+pub async fn claim(scope: &Scope, digest: &str, of_domain: &str, claim: &NewClaim<'_>) -> Result<bool, StoreError> {
+    let params = bound(&[
+        Param::Text(digest),
+        Param::Text(claim.claim),
+        Param::Int(claim.now.as_millis()),
+        Param::Text(of_domain),
+        Param::Int(i64::from(claim.provisional)),
+    ]);
     Ok(claims(scope)?.batch(&[(CLAIM, params)]).await? == [1])
 }
 
@@ -70,7 +108,7 @@ pub async fn claim(
 ///
 /// # Errors
 /// When the database cannot be written.
-pub async fn claim_all(scope: &Scope, digests: &[String], claim: &str, now: Timestamp) -> Result<bool, StoreError> {
+pub async fn claim_all(scope: &Scope, digests: &[Digest], claim: &str, now: Timestamp) -> Result<bool, StoreError> {
     let (db, digests) = (claims(scope)?, list(digests));
     let (digests, claim) = (Param::Text(&digests), Param::Text(claim));
     db.batch(&[(CLAIM_ALL, bound(&[digests, claim, Param::Int(now.as_millis())]))]).await?;
@@ -78,11 +116,11 @@ pub async fn claim_all(scope: &Scope, digests: &[String], claim: &str, now: Time
     Ok(others.iter().all(|others| others.count == 0))
 }
 
-/// Notes for each of them that there was a trial; the claims of others stay.
+/// Notes for each of them that there was a trial; the claims of others stay, but for provisional ones.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub async fn note(scope: &Scope, digests: &[String], claim: &str, now: Timestamp) -> Result<(), StoreError> {
+pub async fn note(scope: &Scope, digests: &[Digest], claim: &str, now: Timestamp) -> Result<(), StoreError> {
     let params = bound(&[Param::Text(&list(digests)), Param::Text(claim), Param::Int(now.as_millis())]);
     claims(scope)?.batch(&[(NOTE, params)]).await.map(drop)
 }
@@ -91,8 +129,31 @@ pub async fn note(scope: &Scope, digests: &[String], claim: &str, now: Timestamp
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn is_claimed(scope: &Scope, digests: &[String]) -> Result<bool, StoreError> {
+pub async fn is_claimed(scope: &Scope, digests: &[Digest]) -> Result<bool, StoreError> {
     let params = bound(&[Param::Text(&list(digests)), Param::Text("")]);
     let found: Vec<Count> = claims(scope)?.all(CLAIMED, &params).await?;
     Ok(found.iter().any(|found| found.count > 0))
+}
+
+#[derive(Deserialize)]
+struct Since {
+    claimed_at: i64,
+}
+
+/// When the trial began that somebody claimed without having confirmed the address; `None` when nobody did.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn provisional_since(scope: &Scope, digest: &str) -> Result<Option<Timestamp>, StoreError> {
+    let rows: Vec<Since> = claims(scope)?.all(SINCE, &bound(&[Param::Text(digest)])).await?;
+    Ok(rows.first().map(|row| Timestamp::from_millis(row.claimed_at)))
+}
+
+/// Makes a provisional claim one for good; `false` when there is none.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn confirm(scope: &Scope, digest: &str, claim: &str) -> Result<bool, StoreError> {
+    let params = bound(&[Param::Text(digest), Param::Text(claim)]);
+    Ok(claims(scope)?.batch(&[(CONFIRM, params)]).await? == [1])
 }

@@ -3,7 +3,10 @@
 use serde::Deserialize;
 use tollgate_domain::time::Timestamp;
 
-use super::database::{Param, Statement, StoreError, TenantDb};
+use super::{
+    database::{Param, Statement, StoreError, TenantDb},
+    first_proof,
+};
 use crate::{Scope, identity::MailToken};
 
 /// Statements of this repository.
@@ -18,7 +21,7 @@ const ISSUE: Statement = Statement {
 };
 const HOLDER: Statement = Statement {
     name: "mail_tokens.holder",
-    sql: "SELECT u.email FROM mail_tokens m JOIN users u ON u.tenant_id = ?1 AND u.user_id = m.user_id \
+    sql: "SELECT u.email, u.email_verified FROM mail_tokens m JOIN users u ON u.tenant_id = ?1 AND u.user_id = m.user_id \
           WHERE m.tenant_id = ?1 AND m.user_id = ?2 AND m.kind = ?3 AND m.hash = ?4 AND m.expires_at > ?5",
 };
 // What a token is good for happens in one transaction with its end, and only while it is there: of two uses at once one counts.
@@ -45,9 +48,13 @@ const USE: Statement = Statement {
     sql: "DELETE FROM mail_tokens WHERE tenant_id = ?1 AND user_id = ?2 AND kind = ?3 AND hash = ?4 AND expires_at > ?5",
 };
 
-#[derive(Deserialize)]
-struct Holder {
-    email: String,
+/// Whose token it is.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Holder {
+    /// The address.
+    pub email: String,
+    /// 1 when it was proven before.
+    pub email_verified: i64,
 }
 
 /// Remembers a token; an older one of its kind is dead from now on.
@@ -67,30 +74,41 @@ pub async fn issue_mail_token(scope: &Scope, token: &MailToken, now: Timestamp) 
     TenantDb::of(scope, token.tenant)?.run(ISSUE, &params).await.map(drop)
 }
 
-/// The address of a token's user; `None` when the token is not good (any more).
+/// The user of a token; `None` when the token is not good (any more).
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn mail_token_holder(scope: &Scope, token: &MailToken, now: Timestamp) -> Result<Option<String>, StoreError> {
+pub async fn mail_token_holder(scope: &Scope, token: &MailToken, now: Timestamp) -> Result<Option<Holder>, StoreError> {
     let (user, hash) = (token.user.to_string(), token.hash());
     let db = TenantDb::of(scope, token.tenant)?;
-    let found: Option<Holder> = db.first(HOLDER, &proof(token, &user, &hash, now)).await?;
-    Ok(found.map(|holder| holder.email))
+    db.first(HOLDER, &proof(token, &user, &hash, now)).await
 }
 
-/// Uses a token up to confirm its user's address; `false` when it is not good (any more).
+/// Uses a token up to confirm its user's address; `false` when it is not good (any more). Where it is the first proof, and not
+/// that of whoever made the account, everything made before ends with it.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub async fn verify_email(scope: &Scope, token: &MailToken, now: Timestamp) -> Result<bool, StoreError> {
+pub async fn verify_email(
+    scope: &Scope,
+    token: &MailToken,
+    is_its_maker: bool,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let (user, hash) = (token.user.to_string(), token.hash());
     let proof = proof(token, &user, &hash, now);
     let db = TenantDb::of(scope, token.tenant)?;
-    let changed = db.batch(&[(VERIFY, proof.to_vec()), (USE, proof.to_vec())]).await?;
+    let mut writes = Vec::new();
+    if !is_its_maker {
+        writes = first_proof::endings(&user, Some((token.kind.as_str(), &hash)), now);
+    }
+    writes.extend([(VERIFY, proof.to_vec()), (USE, proof.to_vec())]);
+    let changed = db.batch(&writes).await?;
     Ok(changed.last() == Some(&1))
 }
 
-/// Uses a token up to set a password and to end every session; `false` when it is not good (any more).
+/// Uses a token up to set a password and to end every session; `false` when it is not good (any more). Where it is the first
+/// proof of the address, everything made before ends with it.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -104,7 +122,9 @@ pub async fn reset_password(
     let proof = proof(token, &user, &hash, now);
     let reset = proof.iter().copied().chain([Param::Text(password_hash)]).collect();
     let db = TenantDb::of(scope, token.tenant)?;
-    let changed = db.batch(&[(RESET, reset), (END_SESSIONS, proof.to_vec()), (USE, proof.to_vec())]).await?;
+    let mut writes = first_proof::endings(&user, Some((token.kind.as_str(), &hash)), now);
+    writes.extend([(RESET, reset), (END_SESSIONS, proof.to_vec()), (USE, proof.to_vec())]);
+    let changed = db.batch(&writes).await?;
     Ok(changed.last() == Some(&1))
 }
 

@@ -20,6 +20,7 @@ pub mod directory_mails;
 pub mod directory_schema;
 pub mod directory_stripe_events;
 pub mod directory_trials;
+mod first_proof;
 pub mod idempotent_answers;
 mod mail_tokens;
 mod mails;
@@ -50,7 +51,7 @@ pub use deletions::{
     Deletion, NewDeletion, advance_deletion, erase_rows, finish_deletion, follow_deletion, open_deletion,
     request_deletion,
 };
-pub use mail_tokens::{issue_mail_token, mail_token_holder, reset_password, verify_email};
+pub use mail_tokens::{Holder, issue_mail_token, mail_token_holder, reset_password, verify_email};
 pub use mails::{mail_asked, mail_replayed, mail_sent, mail_tried};
 pub use passwords::{PasswordRow, change_password, password, renew_password_hash};
 pub use second_factors::{
@@ -61,7 +62,7 @@ pub use sessions::{
     ListedSession, NewSession, Rotation, SessionRow, end_session, is_new_device, listed_session, open_session,
     recent_sessions, rotate, session, sessions, users_products,
 };
-pub use subscriptions::{SubscriptionRow, products, subscription};
+pub use subscriptions::{SubscriptionRow, products, restart_trial, subscription};
 pub use usage_export::write_export;
 
 /// Every statement that is bound to a tenant, by repository.
@@ -73,6 +74,7 @@ pub const TENANT_STATEMENTS: &[&[Statement]] = &[
     data_keys::STATEMENTS,
     configs::STATEMENTS,
     idempotent_answers::STATEMENTS,
+    first_proof::STATEMENTS,
     mail_tokens::STATEMENTS,
     mails::STATEMENTS,
     notifications::STATEMENTS,

@@ -9,12 +9,12 @@ use tollgate_domain::{
 
 use super::{
     database::{Param, Statement, StoreError, TenantDb},
-    second_factors, teams,
+    first_proof,
 };
 use crate::Scope;
 
 /// Statements of this repository.
-pub const STATEMENTS: &[Statement] = &[ADD, LIST, REMOVE, CLEAR, TAKE_OVER, DROP_MAILED, ADD_CODE, CREDENTIAL];
+pub const STATEMENTS: &[Statement] = &[ADD, LIST, REMOVE, TAKE_OVER, ADD_CODE, CREDENTIAL];
 
 /// Fails when the subject is linked with any account.
 pub(super) const ADD: Statement = Statement {
@@ -35,18 +35,10 @@ const REMOVE: Statement = Statement {
             OR EXISTS (SELECT 1 FROM provider_identities p WHERE p.tenant_id = ?1 AND p.user_id = ?2 AND p.identity_id <> ?3 \
                          AND (p.realm = ?1 OR p.realm IN ('google', 'github', 'oidc'))))",
 };
-const CLEAR: Statement = Statement {
-    name: "provider_identities.clear",
-    sql: "DELETE FROM provider_identities WHERE tenant_id = ?1 AND user_id = ?2",
-};
 // Only while nobody has confirmed the address: of two at once one counts.
 const TAKE_OVER: Statement = Statement {
     name: "provider_identities.take_over",
     sql: "UPDATE users SET password_hash = ?3, email_verified = 1 WHERE tenant_id = ?1 AND user_id = ?2 AND email_verified = 0",
-};
-const DROP_MAILED: Statement = Statement {
-    name: "provider_identities.drop_mailed",
-    sql: "DELETE FROM mail_tokens WHERE tenant_id = ?1 AND user_id = ?2",
 };
 const ADD_CODE: Statement = Statement {
     name: "provider_identities.add_code",
@@ -163,20 +155,12 @@ pub async fn take_over(
     identity: &NewIdentity<'_>,
 ) -> Result<bool, StoreError> {
     let (id, user) = (identity.id.to_string(), user.to_string());
-    let user_only = || vec![Param::Text(&user)];
-    let now = Param::Int(identity.now.as_millis());
-    let changed = TenantDb::of(scope, tenant)?
-        .batch(&[
-            (TAKE_OVER, vec![Param::Text(&user), Param::Text(NO_PASSWORD)]),
-            (second_factors::TAKEN_OVER, vec![Param::Text(&user), Param::Text(NO_PASSWORD)]),
-            (teams::END_SESSIONS, vec![Param::Text(&user), now]),
-            (teams::REVOKED_ALL, vec![now]),
-            (DROP_MAILED, user_only()),
-            (CLEAR, user_only()),
-            (ADD, values(identity, &id, &user)),
-        ])
-        .await?;
-    Ok(changed.first() == Some(&1))
+    let mut writes = first_proof::endings(&user, None, identity.now);
+    let at = writes.len();
+    writes.push((TAKE_OVER, vec![Param::Text(&user), Param::Text(NO_PASSWORD)]));
+    writes.push((ADD, values(identity, &id, &user)));
+    let changed = TenantDb::of(scope, tenant)?.batch(&writes).await?;
+    Ok(changed.get(at) == Some(&1))
 }
 
 /// A code that a page exchanges for tokens.

@@ -10,7 +10,7 @@ use super::database::{Param, Statement, StoreError, TenantDb};
 use crate::Scope;
 
 /// Statements of this repository.
-pub const STATEMENTS: &[Statement] = &[OF_USER, ENROLL, CONFIRM, USE, RECOVERY_CODES, DROP, TAKEN_OVER];
+pub const STATEMENTS: &[Statement] = &[OF_USER, ENROLL, CONFIRM, USE, RECOVERY_CODES, DROP];
 
 const OF_USER: Statement = Statement {
     name: "second_factors.of_user",
@@ -42,14 +42,6 @@ const RECOVERY_CODES: Statement = Statement {
 const DROP: Statement = Statement {
     name: "second_factors.drop",
     sql: "DELETE FROM second_factors WHERE tenant_id = ?1 AND user_id = ?2 AND confirmed_at IS NOT NULL",
-};
-
-// Who had never confirmed the address loses the account to its owner, and what they switched on keeps nobody out. `?3` is what
-// stands for no password: it is there when the account was taken over.
-pub(super) const TAKEN_OVER: Statement = Statement {
-    name: "second_factors.taken_over",
-    sql: "DELETE FROM second_factors WHERE tenant_id = ?1 AND user_id = ?2 AND EXISTS \
-          (SELECT 1 FROM users u WHERE u.tenant_id = ?1 AND u.user_id = ?2 AND u.password_hash = ?3)",
 };
 
 /// A user's second factor, as it is stored.

@@ -14,7 +14,15 @@ use super::database::{Param, Statement, StoreError, TenantDb};
 use crate::Scope;
 
 /// Statements of this repository.
-pub const STATEMENTS: &[Statement] = &[SUBSCRIPTION, PRODUCTS];
+pub const STATEMENTS: &[Statement] = &[SUBSCRIPTION, PRODUCTS, RESTART_TRIAL];
+
+// Only a registration's trial, while nothing else has taken its place.
+const RESTART_TRIAL: Statement = Statement {
+    name: "subscriptions.restart_trial",
+    sql: "UPDATE subscriptions SET version = version + 1, anchor_at = ?4, trial_started_at = ?4, trial_ends_at = ?5 \
+          WHERE tenant_id = ?1 AND user_id = ?2 AND product = ?3 AND plan = 'trial' AND trial_denied_by IS NULL \
+            AND card_trial_ends_at IS NULL AND ended_at IS NULL",
+};
 
 const SUBSCRIPTION: Statement = Statement {
     name: "subscriptions.subscription",
@@ -131,6 +139,26 @@ pub async fn subscription(
             &[Param::Text(&user.to_string()), Param::Text(product.as_str()), session.as_deref().into()],
         )
         .await
+}
+
+/// Begins a registration's trial anew; `false` when it is not one any more.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn restart_trial(
+    scope: &Scope,
+    tenant: TenantId,
+    user: UserId,
+    product: Product,
+    trial: Trial,
+) -> Result<bool, StoreError> {
+    let params = [
+        Param::Text(&user.to_string()),
+        Param::Text(product.as_str()),
+        Param::Int(trial.started_at.as_millis()),
+        Param::Int(trial.ends_at.as_millis()),
+    ];
+    Ok(TenantDb::of(scope, tenant)?.run(RESTART_TRIAL, &params).await? == 1)
 }
 
 #[derive(Deserialize)]

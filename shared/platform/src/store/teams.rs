@@ -20,7 +20,7 @@ use super::{
     directory,
     provider_identities::{self, NewIdentity},
 };
-use crate::Scope;
+use crate::{Scope, mailbox};
 
 /// Statements of this repository.
 pub const STATEMENTS: &[Statement] = &[
@@ -178,7 +178,7 @@ impl InvitationRow {
     fn invitation(self) -> Option<Invitation> {
         Some(Invitation {
             id: self.invitation_id,
-            email: Email::parse(&self.email).ok()?,
+            email: mailbox::stored(&self.email)?,
             role: self.role,
             invited_by: self.invited_by,
             token_hash: SecretHash::parse(&self.token_hash)?,
@@ -252,7 +252,7 @@ fn read(tenant: TenantId, row: &TeamRow) -> Option<StoredTeam> {
         .map(|member| {
             Some(Person {
                 user: member.user_id,
-                email: Email::parse(&member.email).ok()?,
+                email: mailbox::stored(&member.email)?,
                 name: member.name,
                 role: member.role,
                 product: Product::parse(&member.product)?,
