@@ -4,16 +4,18 @@ use tollgate_api::account::EmailIn;
 use tollgate_domain::{
     account::Email,
     audit::{Action, Outcome},
+    outgoing_rates::Outgoing,
 };
 use tollgate_platform::{
     Problem, Scope,
+    guard::{self, Asking},
     http::{Json, Reply, no_content},
     identity::MailTokenKind,
     log,
     store::directory,
 };
 
-use crate::{guard::Guard, mailed, noted};
+use crate::{mailed, noted};
 
 /// Mails a token to set another password with. The answer is the same, and as quick, for an address nobody registered: all of
 /// the work comes after it.
@@ -24,7 +26,8 @@ use crate::{guard::Guard, mailed, noted};
 #[worker::send]
 pub async fn forgot(scope: Scope, Json(input): Json<EmailIn>) -> Result<Reply, Problem> {
     let email = Email::parse(&input.email).map_err(|_| Problem::internal())?;
-    Guard::of(&scope, email.as_str()).admit_mail(&scope).await?;
+    let reached = Asking { target: Some(email.as_str()), ..Asking::default() };
+    guard::admit(&scope, Outgoing::LinkMail, reached).await?;
     let worker = scope.clone();
     scope.wait_until(async move {
         let account = match directory::account_by_email(&worker, &email).await {

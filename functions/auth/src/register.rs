@@ -5,11 +5,12 @@ use tollgate_api::{
     FieldError,
     account::{RegisterIn, SignedInOut},
 };
-use tollgate_domain::{account::check_password, catalogue::Product};
+use tollgate_domain::{account::check_password, catalogue::Product, outgoing_rates::Outgoing};
 use tollgate_platform::{
     Code, Problem, Scope,
     account::opening::{self, NewPerson, NotOpened},
     credentials,
+    guard::{self, Asking},
     http::{Json, Reply},
     mailbox,
 };
@@ -28,6 +29,8 @@ pub async fn register(scope: Scope, Json(input): Json<RegisterIn>) -> Result<Rep
     check_password(&password, &email).map_err(|weak| refused("password", &weak))?;
     let product = input.product.as_deref().and_then(Product::parse).unwrap_or_default();
     // That an address is registered is told here, slowly: it counts as a failure of whoever asks.
+    let reached = Asking { target: Some(email.as_str()), ..Asking::default() };
+    guard::admit(&scope, Outgoing::Registration, reached).await?;
     let mut guard = Guard::of(&scope, email.as_str());
     guard.admit_address(&scope).await?;
     credentials::check_not_breached(&scope, "password", &password).await?;

@@ -1,16 +1,17 @@
 //! `POST /auth/verify-email`, `POST /auth/verify-email/resend`
 
 use tollgate_api::{FieldError, account::TokenIn};
-use tollgate_domain::audit::Action;
+use tollgate_domain::{audit::Action, outgoing_rates::Outgoing};
 use tollgate_platform::{
     Code, Problem, Scope,
     account::first_proof,
+    guard::{self, Asking},
     http::{Json, Reply, no_content},
     identity::{Caller, MailToken, MailTokenKind},
     store, trials,
 };
 
-use crate::{guard::Guard, mailed, noted};
+use crate::{mailed, noted};
 
 /// Confirms an address with the token that was mailed to it: good once, for three days. Send the access token of the account
 /// along, as `Authorization: Bearer`, and everything stays as it is: account and mailbox are one person's. Without it, whoever
@@ -51,7 +52,8 @@ pub async fn resend(scope: Scope, caller: Caller) -> Result<Reply, Problem> {
     let row = store::profile(&scope, caller.tenant, caller.user, caller.session).await?;
     let row = row.filter(store::ProfileRow::session_stands).ok_or_else(session_ended)?;
     if row.email_verified == 0 {
-        Guard::of(&scope, &row.email).admit_mail(&scope).await?;
+        let reached = Asking { target: Some(&row.email), ..Asking::default() };
+        guard::admit(&scope, Outgoing::LinkMail, reached).await?;
         mailed::send_token(&scope, MailTokenKind::VerifyEmail, caller.tenant, caller.user, &row.email).await?;
     }
     Ok(no_content())

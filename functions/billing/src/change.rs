@@ -6,6 +6,7 @@ use tollgate_api::subscription::{SubscriptionOut, SubscriptionPatch};
 use tollgate_domain::{
     audit::{Action, Outcome},
     catalogue::{Interval, Plan, Product, current},
+    outgoing_rates::Outgoing,
     stripe_api::Form,
     subscription::{Change, NoWay, Paid, Purchase, Status, StripeSubscription, wanted_offer},
     time::Timestamp,
@@ -13,6 +14,7 @@ use tollgate_domain::{
 use tollgate_platform::{
     Code, Problem, Scope, audit, billing,
     billing::{Held, Later},
+    guard::{self, Asking},
     http::{Json, Reply},
     identity::{OwnerWith, needs::Billing},
     store::StoreError,
@@ -34,7 +36,7 @@ use crate::{
     (status = 403, body = Problem, description = "Not an owner, or a key without `billing`"), (status = 409, body = Problem),
     (status = 413, body = Problem), (status = 415, body = Problem),
     (status = 422, body = Problem, description = "`not_an_upgrade`: there is no such move, or nothing runs"),
-    (status = 503, body = Problem, description = "`billing_not_configured`, or Stripe cannot be reached"),
+    (status = 429, body = Problem), (status = 503, body = Problem, description = "`billing_not_configured`, or Stripe cannot be reached"),
 ))]
 #[worker::send]
 pub async fn patch(
@@ -44,6 +46,7 @@ pub async fn patch(
 ) -> Result<Reply, Problem> {
     let product = patch.product.as_deref().and_then(Product::parse).unwrap_or(caller.product);
     let stripe = Stripe::of(&scope)?;
+    guard::admit(&scope, Outgoing::PlanChange, Asking { tenant: Some(caller.tenant), ..Asking::default() }).await?;
     let nothing = || no_way(NoWay::NotAMove, &scope);
     let customer = billing::known_customer(&scope, caller.tenant).await?.ok_or_else(nothing)?;
     let held = billing::reconcile(&scope, caller.tenant, product, &customer, "billing").await?.held;

@@ -4,10 +4,12 @@ use http::StatusCode;
 use tollgate_api::subscription::{CheckoutIn, CheckoutOut};
 use tollgate_domain::{
     audit::{Action, Outcome},
+    outgoing_rates::Outgoing,
     subscription::{Change, NoWay, Purchase, Status},
 };
 use tollgate_platform::{
     Code, Problem, Scope, audit, billing,
+    guard::{self, Asking},
     http::{Json, Reply},
     identity::{OwnerWith, needs::Billing},
     once::{Once, Plain},
@@ -34,7 +36,7 @@ use crate::{
     (status = 403, body = Problem, description = "Not an owner, or a key without `billing`"),
     (status = 409, body = Problem, description = "`conflict`: the subscription is paused, or the plan was not bought here"), (status = 413, body = Problem), (status = 415, body = Problem),
     (status = 422, body = Problem, description = "`not_an_upgrade`: there is no such move up from what is held"),
-    (status = 503, body = Problem, description = "`billing_not_configured`, or Stripe cannot be reached"),
+    (status = 429, body = Problem), (status = 503, body = Problem, description = "`billing_not_configured`, or Stripe cannot be reached"),
 ))]
 #[worker::send]
 pub async fn checkout(
@@ -51,7 +53,7 @@ pub async fn checkout(
     params(("Idempotency-Key" = Option<String>, Header, description = "The same key gets the same answer, and nothing is done twice, for 24 hours")), request_body = CheckoutIn, responses(
     (status = 200, body = CheckoutOut), (status = 400, body = Problem), (status = 401, body = Problem), (status = 402, body = Problem),
     (status = 403, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem),
-    (status = 422, body = Problem), (status = 503, body = Problem),
+    (status = 422, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]
 pub async fn upgrade(
@@ -76,6 +78,7 @@ async fn answer(
 async fn buy(scope: &Scope, caller: &OwnerWith<Billing>, input: &CheckoutIn) -> Result<Reply, Problem> {
     let (product, plan, interval, seats) = input.chosen(caller.product).ok_or_else(Problem::internal)?;
     let stripe = Stripe::of(scope)?;
+    guard::admit(scope, Outgoing::Checkout, Asking { tenant: Some(caller.tenant), ..Asking::default() }).await?;
     let mut held = billing::load(scope, caller.tenant, product, Some(caller.user)).await?;
     // What was paid a moment ago, and no webhook has told yet, is not bought again.
     if let Some(customer) = billing::known_customer(scope, caller.tenant).await? {

@@ -5,10 +5,12 @@ use serde::Deserialize;
 use tollgate_api::{subscription::InvoiceOut, usage::PageOut};
 use tollgate_domain::{
     currency,
+    outgoing_rates::Outgoing,
     stripe_api::{Form, Invoice},
 };
 use tollgate_platform::{
     Code, Problem, Scope, billing,
+    guard::{self, Asking},
     http::{Query, Reply, limit},
     identity::{OwnerWith, needs::BillingRead},
     stripe::Stripe,
@@ -38,7 +40,7 @@ struct Invoices {
     ),
     responses((status = 200, body = PageOut<InvoiceOut>), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem, description = "Not an owner, or a key without `billing:read`"),
-        (status = 422, body = Problem, description = "A query parameter that nothing reads"), (status = 503, body = Problem, description = "`billing_not_configured`, or Stripe cannot be reached")))]
+        (status = 422, body = Problem, description = "A query parameter that nothing reads"), (status = 429, body = Problem), (status = 503, body = Problem, description = "`billing_not_configured`, or Stripe cannot be reached")))]
 #[worker::send]
 pub async fn invoices(
     scope: Scope,
@@ -47,6 +49,7 @@ pub async fn invoices(
 ) -> Result<Reply, Problem> {
     let limit = limit(page.limit)?;
     let stripe = Stripe::of(&scope)?;
+    guard::admit(&scope, Outgoing::Invoices, Asking { tenant: Some(caller.tenant), ..Asking::default() }).await?;
     let Some(customer) = billing::known_customer(&scope, caller.tenant).await? else {
         return Ok(Reply::json(StatusCode::OK, &PageOut::<InvoiceOut> { data: Vec::new(), next_cursor: None }));
     };

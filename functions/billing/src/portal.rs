@@ -8,10 +8,12 @@ use tollgate_api::{
 };
 use tollgate_domain::{
     audit::{Action, Outcome},
+    outgoing_rates::Outgoing,
     stripe_api::Form,
 };
 use tollgate_platform::{
     Problem, Scope, audit, billing,
+    guard::{self, Asking},
     http::{Json, Reply},
     identity::{OwnerWith, needs::Billing},
     random,
@@ -27,7 +29,7 @@ struct Session {
 #[utoipa::path(post, path = "/subscription/portal", operation_id = "open_portal", tag = "billing", security(("bearer" = [])), request_body = PortalIn, responses(
     (status = 200, body = PortalOut), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem, description = "Not an owner, or a key without `billing`"), (status = 413, body = Problem), (status = 415, body = Problem),
-    (status = 422, body = Problem), (status = 503, body = Problem, description = "`billing_not_configured`, or Stripe cannot be reached"),
+    (status = 422, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem, description = "`billing_not_configured`, or Stripe cannot be reached"),
 ))]
 #[worker::send]
 pub async fn portal(scope: Scope, caller: OwnerWith<Billing>, Json(input): Json<PortalIn>) -> Result<Reply, Problem> {
@@ -42,6 +44,7 @@ pub async fn portal(scope: Scope, caller: OwnerWith<Billing>, Json(input): Json<
         }
     };
     let stripe = Stripe::of(&scope)?;
+    guard::admit(&scope, Outgoing::Portal, Asking { tenant: Some(caller.tenant), ..Asking::default() }).await?;
     let customer = billing::customer(&scope, &stripe, caller.tenant, caller.user).await?;
     let form = Form::new().with("customer", &customer).with("return_url", back);
     let session: Session = stripe.post("/v1/billing_portal/sessions", &form, &random::name("portal")?).await?;

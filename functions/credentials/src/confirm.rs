@@ -5,10 +5,11 @@ use tollgate_api::{
     FieldError,
     totp::{CodeIn, RecoveryCodesOut},
 };
-use tollgate_domain::{audit::Action, mail::Letter, totp};
+use tollgate_domain::{audit::Action, mail::Letter, outgoing_rates::Outgoing, totp};
 use tollgate_platform::{
     Code, Problem, Scope,
     account::noted,
+    guard::{self, Asking},
     http::{Json, Reply},
     identity::MemberOf,
     store,
@@ -27,6 +28,8 @@ use crate::{
 ))]
 #[worker::send]
 pub async fn confirm(scope: Scope, member: MemberOf, Json(input): Json<CodeIn>) -> Result<Reply, Problem> {
+    let asking = Asking { user: Some(member.user), ..Asking::default() };
+    guard::admit(&scope, Outgoing::CredentialChange, asking).await?;
     let code = totp::Code::parse(&input.code)
         .map_err(|invalid| Problem::invalid(vec![FieldError::new("code", invalid.to_string())]))?;
     let row = store::second_factor(&scope, member.tenant, member.user).await?;

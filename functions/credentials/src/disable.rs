@@ -1,10 +1,11 @@
 //! `POST /auth/totp/disable`
 
 use tollgate_api::totp::CodeIn;
-use tollgate_domain::{audit::Action, mail::Letter};
+use tollgate_domain::{audit::Action, mail::Letter, outgoing_rates::Outgoing};
 use tollgate_platform::{
     Problem, Scope,
     account::noted,
+    guard::{self, Asking},
     http::{Json, Reply, no_content},
     identity::MemberOf,
     store,
@@ -20,6 +21,8 @@ use crate::{proof::Proof, told};
 ))]
 #[worker::send]
 pub async fn disable(scope: Scope, member: MemberOf, Json(input): Json<CodeIn>) -> Result<Reply, Problem> {
+    let asking = Asking { user: Some(member.user), ..Asking::default() };
+    guard::admit(&scope, Outgoing::CredentialChange, asking).await?;
     let proof = Proof::by_code(&scope, &member, &input.code).await?;
     store::drop_second_factor(&scope, member.tenant, member.user).await?;
     noted::of_user(&scope, member.tenant, member.user, Action::TotpDisable).await;

@@ -5,6 +5,7 @@ use tollgate_domain::{
     account::{Email, check_password},
     audit::Action,
     mail::Letter,
+    outgoing_rates::Outgoing,
 };
 use tollgate_platform::{
     Code, Problem, Scope,
@@ -13,6 +14,7 @@ use tollgate_platform::{
         noted,
     },
     credentials,
+    guard::{self, Asking},
     http::{Json, Reply, no_content},
     identity::MemberOf,
     password, store,
@@ -39,6 +41,8 @@ pub async fn change(scope: Scope, member: MemberOf, Json(input): Json<ChangePass
             "The account has no password yet; POST /auth/forgot-password mails a link to set one.",
         ));
     }
+    let asking = Asking { user: Some(member.user), ..Asking::default() };
+    guard::admit(&scope, Outgoing::CredentialChange, asking).await?;
     let hash = new_hash(&scope, &proof, &input.new_password).await?;
 
     // The meters first, as with a reset: should a later step fail, whoever tries again leaves nothing open.

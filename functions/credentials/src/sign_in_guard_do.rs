@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tollgate_domain::{
+    outgoing_rates::Bucket,
     sign_in_guard::{AccountGuard, AddressGuard, Attempt, Backoff, Decision, Policy},
     time::Timestamp,
 };
@@ -23,6 +24,7 @@ const LOOK_AFTER_MS: i64 = 6 * 60 * 60 * 1000;
 struct Kept {
     account: AccountGuard,
     address: AddressGuard,
+    bucket: Bucket,
     counted: Backoff,
     /// How `counted` forgets.
     forget_one_ms: i64,
@@ -59,6 +61,13 @@ impl Kept {
                 after.address = self.address.given_back();
                 GuardReply::Allow
             }
+            GuardRequest::Rated { free, forget_one_ms } => match self.bucket.take(free, forget_one_ms, now) {
+                Ok(bucket) => {
+                    after.bucket = bucket;
+                    GuardReply::Allow
+                }
+                Err(wait_ms) => GuardReply::Wait(wait_ms),
+            },
             GuardRequest::Counted { free, forget_one_ms } => {
                 let forget_one_ms = forget_one_ms.max(1);
                 let (decision, counted) = self.counted.attempt(Policy { free, forget_one_ms }, now);
@@ -75,7 +84,10 @@ impl Kept {
 
     /// Whether nothing will change by waiting.
     fn is_quiet(&self, now: Timestamp) -> bool {
-        self.account.is_quiet(now) && self.address.is_forgotten(now) && self.counted_is_forgotten(now)
+        self.account.is_quiet(now)
+            && self.address.is_forgotten(now)
+            && self.bucket.is_empty(now)
+            && self.counted_is_forgotten(now)
     }
 
     fn is_forgotten(&self, now: Timestamp) -> bool {

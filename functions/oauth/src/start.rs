@@ -2,9 +2,11 @@
 
 use axum::extract::Path;
 use serde::Deserialize;
+use tollgate_domain::outgoing_rates::Outgoing;
 use tollgate_platform::{
     Problem, Scope,
     federation::begin,
+    guard::{self, Asking},
     http::{OpenQuery, Reply},
 };
 
@@ -36,6 +38,8 @@ pub async fn start(
     OpenQuery(input): OpenQuery<Start>,
 ) -> Result<Reply, Problem> {
     let configured = Configured::of(&scope, &provider)?;
+    // Before the provider is asked anything.
+    guard::admit(&scope, Outgoing::SignInElsewhere, Asking::default()).await?;
     let asking = configured.asking(&scope).await?;
     begin(&scope, &configured.provider, &asking, input.return_to.as_deref()).await
 }

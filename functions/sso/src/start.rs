@@ -1,13 +1,14 @@
 //! `GET /auth/sso/start`
 
 use serde::Deserialize;
-use tollgate_domain::{federation::TeamDomain, id::TenantId};
+use tollgate_domain::{federation::TeamDomain, id::TenantId, outgoing_rates::Outgoing};
 use tollgate_platform::{
     Code, Problem, Scope,
     federation::{
         begin, openid,
         team_provider::{no_sign_on, of_team},
     },
+    guard::{self, Asking},
     http::{OpenQuery, Reply},
     mailbox,
     store::directory_federation,
@@ -39,6 +40,8 @@ pub async fn start(scope: Scope, OpenQuery(input): OpenQuery<SsoStart>) -> Resul
         of_email.or_else(|| TeamDomain::parse(&mailbox::ascii_domain(input.domain.as_deref()?)).ok()).ok_or_else(
             || Problem::new(Code::BadRequest, "Send email, an address, or domain, what stands behind its @."),
         )?;
+    let reached = Asking { target: Some(domain.as_str()), ..Asking::default() };
+    guard::admit(&scope, Outgoing::SignInElsewhere, reached).await?;
     let tenant = team_of(&scope, &domain).await?.ok_or_else(no_sign_on)?;
     let (provider, issuer) = of_team(&scope, tenant).await?;
     let asking = openid::asking(&scope, &provider, &issuer).await?;

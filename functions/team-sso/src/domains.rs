@@ -13,11 +13,13 @@ use tollgate_domain::{
         TeamDomain,
         domain_name::{proves, record_value},
     },
+    outgoing_rates::Outgoing,
     time::Timestamp,
 };
 use tollgate_platform::{
     Code, Problem, Scope, audit,
     exchange::{Question, ask, form},
+    guard::{self, Asking},
     http::{Json, Reply, no_content},
     identity::OwnerOf,
     log, mailbox, random, settings,
@@ -62,13 +64,15 @@ pub async fn claim(scope: Scope, owner: OwnerOf, Json(input): Json<DomainIn>) ->
 #[utoipa::path(post, path = "/team/sso/domains/{domain}/verify", operation_id = "verify_domain", tag = "team", security(("bearer" = [])),
     params(("domain" = String, Path)), responses(
     (status = 200, body = DomainOut), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
-    (status = 409, body = Problem, description = "`domain_not_proven` or `domain_taken`"), (status = 503, body = Problem),
+    (status = 409, body = Problem, description = "`domain_not_proven` or `domain_taken`"), (status = 429, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]
 pub async fn verify(scope: Scope, owner: OwnerOf, Path(domain): Path<String>) -> Result<Reply, Problem> {
     let domain = TeamDomain::parse(&mailbox::ascii_domain(&domain)).map_err(|_| unknown())?;
     let row = known(&scope, &owner, &domain).await?;
     if row.verified_at.is_none() {
+        let asking = Asking { tenant: Some(owner.tenant), ..Asking::default() };
+        guard::admit(&scope, Outgoing::DomainLookup, asking).await?;
         if !is_proven(&scope, &domain, &row.token).await? {
             let (name, value) = (domain.record_name(), record_value(&row.token));
             return Err(Problem::new(

@@ -8,6 +8,7 @@ use tollgate_api::{
 use tollgate_domain::{
     audit::{Action, Entry, Outcome},
     federation::{Issuer, TeamDomain},
+    outgoing_rates::Outgoing,
     time::Timestamp,
 };
 use tollgate_platform::{
@@ -16,6 +17,7 @@ use tollgate_platform::{
         openid, reach,
         team_provider::{no_sign_on, provider, redirect_uri, secret_place},
     },
+    guard::{self, Asking},
     http::{Json, Reply, no_content},
     identity::{OwnerOf, actor},
     store::single_sign_on,
@@ -53,13 +55,15 @@ async fn state(scope: &Scope, owner: &OwnerOf) -> Result<SsoOut, Problem> {
 #[utoipa::path(put, path = "/team/sso", operation_id = "set_sso", tag = "team", security(("bearer" = [])), request_body = SsoIn, responses(
     (status = 200, body = SsoOut), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem, description = "`forbidden` or `plan_lacks_feature`"), (status = 413, body = Problem),
-    (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem),
+    (status = 415, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]
 pub async fn set(scope: Scope, owner: OwnerOf, Json(input): Json<SsoIn>) -> Result<Reply, Problem> {
     team::require_seats(&scope, &team::load(&scope, owner.tenant).await?)?;
     let wrong = |message: String| Problem::invalid(vec![FieldError::new("issuer", message)]);
     let issuer = Issuer::parse(&input.issuer, reach(&scope)).map_err(|error| wrong(error.to_string()))?;
+    let asking = Asking { tenant: Some(owner.tenant), user: Some(owner.user), target: Some(issuer.as_str()) };
+    guard::admit(&scope, Outgoing::ProviderSettings, asking).await?;
     let sealed = Vault::of(&scope, owner.tenant)
         .await?
         .seal(secret_place(&owner.tenant.to_string()), input.client_secret.as_bytes())?;

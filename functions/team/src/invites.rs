@@ -11,10 +11,12 @@ use tollgate_domain::{
     account::Role,
     id::InvitationId,
     mail::Letter,
+    outgoing_rates::Outgoing,
     team::{Command, Event, Invitation, InvitationToken},
 };
 use tollgate_platform::{
     Problem, Scope,
+    guard::{self, Asking},
     http::{Json, Page, Query, Reply, cut, no_content},
     identity::{
         AdminWith,
@@ -52,7 +54,7 @@ pub async fn list(scope: Scope, admin: AdminWith<TeamRead>, Query(page): Query<P
     (status = 201, body = InvitationOut), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem, description = "`forbidden` or `plan_lacks_feature`"),
     (status = 409, body = Problem, description = "`already_invited` or `no_seat`"),
-    (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem),
+    (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
 ))]
 #[worker::send]
 pub async fn invite(
@@ -67,6 +69,8 @@ pub async fn invite(
 async fn invite_once(scope: &Scope, admin: &AdminWith<Team>, input: &InviteIn) -> Result<Reply, Problem> {
     let email = mailbox::canonical(&input.email)
         .map_err(|invalid| Problem::invalid(vec![FieldError::new("email", invalid.to_string())]))?;
+    let asking = Asking { tenant: Some(admin.tenant), user: Some(admin.user), target: Some(email.as_str()) };
+    guard::admit(scope, Outgoing::Invitation, asking).await?;
     let role = Role::parse(&input.role).ok_or_else(Problem::internal)?;
     team::require_seats(scope, &team::load(scope, admin.tenant).await?)?;
     let id = InvitationId::new(scope.now(), random::entropy()?);
@@ -105,9 +109,13 @@ async fn send(
     invitation: &Invitation,
     token: &InvitationToken,
 ) -> Result<(), Problem> {
-    let inviter = stored
-        .person(admin.user)
-        .map_or_else(String::new, |person| person.name.clone().unwrap_or_else(|| person.email.to_string()));
+    let inviter = stored.person(admin.user).map_or_else(String::new, |person| {
+        // Of an address what stands before its `@`: an address in a mail is a link.
+        person
+            .name
+            .clone()
+            .unwrap_or_else(|| person.email.to_string().rsplit_once('@').unwrap_or_default().0.to_owned())
+    });
     let link = format!("{}/accept-invite?token={}", scope.settings().public_url, token.reveal());
     let letter = Letter::Invitation { team: &stored.name, inviter: &inviter, role: invitation.role, link: &link };
     mail::send(scope, admin.tenant, format!("invitation {}", invitation.id), invitation.email.as_str(), &letter).await

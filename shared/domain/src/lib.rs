@@ -47,6 +47,7 @@ pub mod ledger;
 pub mod mail;
 pub mod meter;
 pub mod month;
+pub mod outgoing_rates;
 pub mod overage;
 pub mod page;
 pub mod pool;

@@ -2,6 +2,7 @@
 
 use super::{
     category::Category,
+    name::shown_name,
     render::{Rendered, render},
 };
 use crate::{account::Role, catalogue::Product, currency, meter::MeterName, time::Timestamp};
@@ -227,17 +228,23 @@ impl Letter<'_> {
                 let from = address.map(|address| format!(" from {address}")).unwrap_or_default();
                 render(
                     "A new device signed in",
-                    &[&format!("{device} signed in to your account{from} at {at}.")],
+                    &[&format!("{} signed in to your account{from} at {at}.", shown_name(device, "A device"))],
                     None,
                     &["If it was you, there is nothing to do. If not, end that session and change your password."],
                 )
             }
-            Self::Invitation { team, inviter, role, link } => render(
-                &format!("{inviter} invites you to {team}"),
-                &[&format!("{inviter} invites you to join {team} as {}.", role.as_str())],
-                Some(("Accept", link)),
-                &["The invitation is good for seven days and for this address only."],
-            ),
+            Self::Invitation { team, inviter, role, link } => {
+                let (team, inviter) = (shown_name(team, "a team"), shown_name(inviter, "Somebody"));
+                render(
+                    &format!("You are invited to a team: {team}"),
+                    &[&format!("{inviter} invites you to join the team {team} as {}.", role.as_str())],
+                    Some(("Accept", link)),
+                    &[
+                        "The invitation is good for seven days and for this address only. The names were chosen by whoever \
+                         invites; if you do not know them, do nothing, and nothing happens.",
+                    ],
+                )
+            }
             Self::Welcome { link } => render(
                 "Welcome",
                 &["Your address is confirmed: everything is ready."],
@@ -302,20 +309,11 @@ impl Letter<'_> {
     }
 }
 
-/// The most characters of a key's name that a mail shows.
-const MAX_KEY_NAME_CHARS: usize = 40;
-
 /// A line about an API key: its name, how its text begins and ends, when it was last used. Whoever made the key chose the name,
-/// and may be a stranger to whoever reads the mail: what could be read as a link or an address is left out of it.
+/// and may be a stranger to whoever reads the mail.
 pub fn key_line(name: &str, last_four: &str, last_used: Option<Timestamp>) -> String {
-    let name: String = name
-        .chars()
-        .map(|c| if c.is_alphanumeric() || matches!(c, '-' | '_') { c } else { ' ' })
-        .take(MAX_KEY_NAME_CHARS)
-        .collect();
-    let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
     let used = last_used.map_or_else(|| "never used".to_owned(), |at| format!("last used {at}"));
-    format!("- {name} (tg_live_…{last_four}), {used}")
+    format!("- {} (tg_live_…{last_four}), {used}", shown_name(name, "a key without a name"))
 }
 
 #[cfg(test)]
@@ -331,11 +329,10 @@ mod tests {
             link: "https://example.com/?a=1&b=2",
         };
         let mail = letter.rendered();
-        assert!(!mail.html.contains("<script>") && mail.html.contains("&lt;script&gt;"));
         assert!(
-            mail.html.contains("Eve &amp; &quot;Co&quot;")
-                && mail.html.contains("href=\"https://example.com/?a=1&amp;b=2\"")
+            !mail.html.contains("script>") && mail.html.contains("the team script alert(1) script Bcc x ex")
         );
+        assert!(mail.html.contains("Eve &amp; Co") && mail.html.contains("href=\"https://example.com/?a=1&amp;b=2\""));
         assert!(mail.text.contains("https://example.com/?a=1&b=2"));
         assert!(!mail.subject.contains(['\r', '\n']), "a subject is one line: {:?}", mail.subject);
         assert_eq!(mail.links, ["https://example.com/?a=1&b=2"]);
@@ -344,7 +341,7 @@ mod tests {
     #[test]
     fn the_mail_to_reset_a_password_lists_the_keys_and_a_key_s_name_is_no_link() {
         let named = key_line("Visit https://evil.example/x or mail a@evil.example now\r\n", "Ab1Z", None);
-        assert_eq!(named, "- Visit https evil example x or mail a e (tg_live_…Ab1Z), never used");
+        assert_eq!(named, "- Visit https evil example x or mail a evi (tg_live_…Ab1Z), never used");
         let used = key_line("ci", "0000", Some(Timestamp::from_millis(0)));
         assert_eq!(used, "- ci (tg_live_…0000), last used 1970-01-01T00:00:00Z");
         let mail =

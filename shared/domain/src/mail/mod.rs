@@ -3,12 +3,14 @@
 mod billing;
 mod category;
 mod letter;
+mod name;
 mod render;
 mod unsubscribe;
 
 pub use billing::billing;
 pub use category::Category;
 pub use letter::{Letter, key_line};
+pub use name::shown_name;
 pub use render::Rendered;
 pub use unsubscribe::{Unproven, Unsubscribe};
 

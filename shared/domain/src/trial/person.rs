@@ -198,7 +198,7 @@ pub(crate) mod punycode {
     }
 
     /// Section 6.3.
-    pub(super) fn encode(label: &str) -> String {
+    pub(crate) fn encode(label: &str) -> String {
         let mut out: String = label.chars().filter(char::is_ascii).collect();
         let basic = count(&out);
         if basic > 0 {

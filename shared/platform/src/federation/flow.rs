@@ -13,7 +13,6 @@ use super::{Browser, Provider, refused};
 use crate::{
     Scope,
     exchange::form,
-    guard,
     http::Reply,
     random,
     store::directory_federation::{self, FlowRow, NewFlow},
@@ -64,7 +63,6 @@ pub async fn begin(
             )
         })?),
     };
-    guard::admit_flow(scope).await?;
     let secret = || random::bytes::<32>().map(|bytes| Base64UrlUnpadded::encode_string(&bytes));
     let (state, nonce, verifier) = (secret()?, secret()?, secret()?);
     let query = form(&[

@@ -4,14 +4,17 @@
 //! An account's object is named by the hash of its address, whether there is such an account or not: both take the same calls.
 //! An address's object is named by the address itself.
 
+mod network;
+mod outgoing;
 mod wire;
-
-use std::net::IpAddr;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use tollgate_domain::{secret_hash::SecretHash, sign_in_guard::Device};
 
+pub use outgoing::{Asking, admit};
 pub use wire::{GuardReply, GuardRequest};
+
+use network::network;
 
 use crate::{
     Code, Problem, Scope,
@@ -26,23 +29,6 @@ const COOKIE: &str = "tollgate_device";
 
 /// 400 days, the longest that browsers keep one.
 const COOKIE_SECONDS: u32 = 400 * 86_400;
-
-/// Mails to one account, and asked for from one address.
-const MAILS: GuardRequest = GuardRequest::Counted { free: 10, forget_one_ms: 10 * 60 * 1000 };
-
-/// Sign-ins through others that are begun from one address: each writes a row before anybody is known.
-const FLOWS: GuardRequest = GuardRequest::Counted { free: 60, forget_one_ms: 10 * 1000 };
-
-/// Whether a sign-in through others may begin: sixty at once from one address, then one every ten seconds.
-///
-/// # Errors
-/// 429 with the time to wait; 503 when a counter cannot be reached.
-pub async fn admit_flow(scope: &Scope) -> Result<(), Problem> {
-    match network(scope) {
-        Some(address) => admitted(call(scope, &format!("flows-from/{address}"), FLOWS).await?),
-        None => Ok(()),
-    }
-}
 
 /// One account and one address that tries.
 #[derive(Debug)]
@@ -98,17 +84,6 @@ impl Guard {
             self.on_address = true;
         }
         Ok(())
-    }
-
-    /// Whether a mail is to be sent to this account.
-    ///
-    /// # Errors
-    /// As [`Guard::admit`].
-    pub async fn admit_mail(&self, scope: &Scope) -> Result<(), Problem> {
-        if let Some(address) = &self.address {
-            admitted(call(scope, &format!("mails-from/{address}"), MAILS).await?)?;
-        }
-        admitted(call(scope, &format!("mails-to/{}", self.account), MAILS).await?)
     }
 
     /// The attempt was no failure of the address.
@@ -167,26 +142,6 @@ fn parse_cookie(header: &str) -> Option<[u8; 16]> {
     (length == 16).then_some(secret)
 }
 
-/// The network that a request comes from; `None` where everybody comes from the same one.
-fn network(scope: &Scope) -> Option<String> {
-    let local = scope.settings().is_local().then(|| scope.header("x-dev-address")).flatten();
-    named(&local.or_else(|| scope.header("cf-connecting-ip"))?)
-}
-
-/// An IPv4 address, or the /64 of an IPv6 one, which is what a customer is given. This machine itself is nobody's address:
-/// on a developer's machine all come from there.
-fn named(address: &str) -> Option<String> {
-    let address = address.trim().parse::<IpAddr>().ok()?.to_canonical();
-    match address {
-        _ if address.is_loopback() => None,
-        IpAddr::V4(v4) => Some(v4.to_string()),
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            Some(format!("{a:x}:{b:x}:{c:x}:{d:x}::/64"))
-        }
-    }
-}
-
 async fn call(scope: &Scope, name: &str, request: GuardRequest) -> Result<GuardReply, Problem> {
     let unavailable = || Problem::dependency("sign-in guard");
     match call_for(scope, "SIGN_IN_GUARD", name, &request).await {
@@ -214,22 +169,6 @@ fn admitted(reply: GuardReply) -> Result<(), Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_network_is_an_address_or_a_customer_s_share() {
-        for (address, name) in [
-            ("192.0.2.1", Some("192.0.2.1")),
-            ("::ffff:192.0.2.1", Some("192.0.2.1")),
-            ("2001:db8:1:2:3:4:5:6", Some("2001:db8:1:2::/64")),
-            ("2001:db8:1:2::9", Some("2001:db8:1:2::/64")),
-            ("127.0.0.1", None),
-            ("::1", None),
-            ("x", None),
-            ("", None),
-        ] {
-            assert_eq!(named(address).as_deref(), name, "{address}");
-        }
-    }
 
     #[test]
     fn a_cookie_is_read_in_one_spelling() {

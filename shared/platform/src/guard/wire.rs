@@ -22,7 +22,14 @@ pub enum GuardRequest {
     Address,
     /// The latest attempt from the address was none.
     AddressGivenBack,
-    /// Something that is free a few times and then slowed down, a mail for example.
+    /// Something that has a rate, a mail for example: a few at once, then one whenever one is forgotten.
+    Rated {
+        /// How many at once.
+        free: u32,
+        /// One is forgotten after each of these.
+        forget_one_ms: i64,
+    },
+    /// A try at a secret that is free a few times and then slowed down, more with each.
     Counted {
         /// How often.
         free: u32,
