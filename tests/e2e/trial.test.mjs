@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { withDatabase } from '../harness/database.mjs';
 import { assertProblem, bearer, call, chat, freshEmail, get, post, register } from '../harness/http.mjs';
 import { subscribe } from '../harness/meters.mjs';
-import { mailsTo, waitForMails } from '../harness/outbox.mjs';
+import { mailsTo, tokenOf, waitForMails } from '../harness/outbox.mjs';
 import { withPlatform } from '../harness/platform.mjs';
 import { openai, startUpstream } from '../harness/upstream.mjs';
 
@@ -65,6 +65,22 @@ test('the same person in ten spellings at once gets one trial', async (t) => {
     assert.equal((await statusOf(late)).status, 'expired');
     const again = await signIn(people[lucky]);
     assert.equal((await statusOf(again)).status, 'trialing');
+  });
+  await t.test('another account of the same person that confirms its address takes the trial over, once', async () => {
+    const confirm = async (who, email) => {
+      const [mail] = await waitForMails(platform, email, 'verify_email');
+      assert.equal((await post(platform, '/auth/verify-email', { token: tokenOf(mail) }, { token: who.access_token })).status, 204);
+    };
+    const [first, second] = [0, 1, 2].filter((at) => at !== lucky);
+    await confirm(people[first], people[first].user.email);
+    assert.equal((await statusOf(people[first])).status, 'trialing');
+    assert.equal((await ask(people[first].access_token)).status, 200, 'the meter knows');
+    await confirm(people[second], people[second].user.email);
+    assert.equal((await statusOf(people[second])).status, 'expired');
+    // The one that had begun it ends when its own spelling is confirmed, too.
+    await confirm(people[lucky], people[lucky].user.email);
+    assert.equal((await statusOf(people[lucky])).status, 'expired');
+    assertProblem(await ask(people[lucky].access_token), 402, 'trial_expired');
   });
   await t.test('another product has a trial of its own, and strangers have theirs', async () => {
     const gmail = await register(platform, { email: 'adalovelace+mail@gmail.com', product: 'gmail' });

@@ -24,7 +24,7 @@ use crate::{
     random,
     store::{self, Deletion, NewDeletion, StoreError, directory, personal},
     stripe::Stripe,
-    team,
+    team, trials,
 };
 
 /// How often a deletion is asked for when others change the same team.
@@ -185,7 +185,9 @@ async fn unlist(scope: &Scope, deletion: &mut Deletion) -> Result<bool, Problem>
         store::follow_deletion(scope, deletion, other, extent).await?;
         addressed += personal::forget_address(scope, other, email.as_str(), name).await?;
     }
-    if deletion.verified {
+    if !deletion.verified {
+        trials::release(scope, deletion.tenant, deletion.user, &email).await?;
+    } else {
         directory::forget_address_everywhere(scope, &email).await?;
     }
     directory::remove_identity(scope, &email, deletion.user).await?;

@@ -3,11 +3,14 @@
 //! A person is known by their address, a card by its fingerprint, a company by the domains that its team has proven. Of each
 //! only a digest is kept, one for each product: see [`tollgate_domain::trial::Claimant`]. The persons of a tenant are its owners.
 //!
-//! Anybody can register anybody's address, so a person's claim is provisional until the address is confirmed. Against a provisional
-//! claim others who have not confirmed it either get the rest of the trial that began first; whoever confirms it takes the claim
-//! over, once, with a whole trial. So nobody loses theirs by a stranger, and nobody gets a second one by registering again.
+//! Anybody can register anybody's address, so a person's claim is provisional until the address is confirmed. It counts against
+//! others who have not confirmed it either, as long as the account stands that made it; when that account goes, whoever registers
+//! next has the rest of the trial. Whoever confirms the address takes the claim over, once, with a whole trial, and it ends for
+//! every other account of the person that confirms its own spelling. So nobody loses theirs by a stranger, and nobody gets a
+//! second one by registering again.
 
 use tollgate_domain::{
+    account::Email,
     catalogue::Product,
     id::{TenantId, UserId},
     trial::{Claimant, PersonKey, Trial, claim_of},
@@ -95,8 +98,10 @@ pub async fn confirm(scope: &Scope, tenant: TenantId, user: UserId) {
     let confirmed = async {
         let Some(row) = store::profile(scope, tenant, user, None).await? else { return Ok(()) };
         for product in store::users_products(scope, tenant, user).await? {
-            if confirm_claim(scope, &row.email, user, product).await? {
-                begin_anew(scope, tenant, user, product).await?;
+            match confirm_claim(scope, &row.email, user, product).await? {
+                Confirmed::Now => begin_anew(scope, tenant, user, product).await?,
+                Confirmed::BySomebodyElse => end(scope, tenant, user, product).await?,
+                Confirmed::Before => {}
             }
         }
         Ok::<_, StoreError>(())
@@ -110,16 +115,59 @@ pub async fn confirm(scope: &Scope, tenant: TenantId, user: UserId) {
     }
 }
 
-/// Makes the claim of a person's trial count for good; `false` when it did before.
+/// Whose a claim is, once an address was confirmed.
+pub(crate) enum Confirmed {
+    /// The account's, from now on.
+    Now,
+    /// The account's own, or one that is older than this distinction.
+    Before,
+    /// Another account's, of the same person.
+    BySomebodyElse,
+}
+
+/// What stands in the claim of a user's trial.
+pub(crate) fn claim_of_user(user: UserId, product: Product) -> String {
+    claim_of(&format!("{user} {product}"))
+}
+
+/// Makes the claim of a person's trial count for good.
 pub(crate) async fn confirm_claim(
     scope: &Scope,
     address: &str,
     user: UserId,
     product: Product,
-) -> Result<bool, StoreError> {
-    let Some(email) = mailbox::stored(address) else { return Ok(false) };
-    let digest = Claimant::Person(&PersonKey::of(&email)).digest(product);
-    directory_trials::confirm(scope, &digest, &claim_of(&format!("{user} {product}"))).await
+) -> Result<Confirmed, StoreError> {
+    let Some(email) = mailbox::stored(address) else { return Ok(Confirmed::Before) };
+    let (digest, own) = (Claimant::Person(&PersonKey::of(&email)).digest(product), claim_of_user(user, product));
+    if directory_trials::confirm(scope, &digest, &own).await? {
+        return Ok(Confirmed::Now);
+    }
+    let holder = directory_trials::holder(scope, &digest).await?;
+    // Registrations of earlier releases wrote something random, which says nothing of whose it is.
+    let is_other = holder.is_some_and(|holder| holder != own && !holder.starts_with("req_"));
+    Ok(if is_other { Confirmed::BySomebodyElse } else { Confirmed::Before })
+}
+
+/// Lets go of what an account had claimed without having confirmed its address, because it is deleted.
+///
+/// # Errors
+/// When the database does not answer.
+pub(crate) async fn release(scope: &Scope, tenant: TenantId, user: UserId, email: &Email) -> Result<(), StoreError> {
+    let person = PersonKey::of(email);
+    for product in store::users_products(scope, tenant, user).await? {
+        let digest = Claimant::Person(&person).digest(product);
+        directory_trials::release(scope, &digest, &claim_of_user(user, product)).await?;
+    }
+    Ok(())
+}
+
+/// The person has had a trial of the product with another account: this one's is over.
+async fn end(scope: &Scope, tenant: TenantId, user: UserId, product: Product) -> Result<(), StoreError> {
+    let none = Trial::none_left(scope.now());
+    if store::restart_trial(scope, tenant, user, product, none).await? {
+        tell_meter(scope, tenant, user, product).await?;
+    }
+    Ok(())
 }
 
 async fn begin_anew(scope: &Scope, tenant: TenantId, user: UserId, product: Product) -> Result<(), StoreError> {
@@ -130,11 +178,15 @@ async fn begin_anew(scope: &Scope, tenant: TenantId, user: UserId, product: Prod
     if !row.as_ref().is_some_and(shortened) || !store::restart_trial(scope, tenant, user, product, trial).await? {
         return Ok(());
     }
+    tell_meter(scope, tenant, user, product).await
+}
+
+async fn tell_meter(scope: &Scope, tenant: TenantId, user: UserId, product: Product) -> Result<(), StoreError> {
     let row = store::subscription(scope, tenant, user, product, None).await?;
     if let Some(entitlement) = row.and_then(|row| row.entitlement(product))
         && MeterClient::named(tenant, user, product).configure(scope, entitlement).await.is_err()
     {
-        log::warn("trials", "a trial that began anew could not be told to its meter yet", Some(scope));
+        log::warn("trials", "a trial that was confirmed could not be told to its meter yet", Some(scope));
     }
     Ok(())
 }

@@ -329,9 +329,7 @@ mod tests {
             link: "https://example.com/?a=1&b=2",
         };
         let mail = letter.rendered();
-        assert!(
-            !mail.html.contains("script>") && mail.html.contains("the team script alert(1) script Bcc x ex")
-        );
+        assert!(!mail.html.contains("script>") && mail.html.contains("the team script alert(1) script Bcc x ex"));
         assert!(mail.html.contains("Eve &amp; Co") && mail.html.contains("href=\"https://example.com/?a=1&amp;b=2\""));
         assert!(mail.text.contains("https://example.com/?a=1&b=2"));
         assert!(!mail.subject.contains(['\r', '\n']), "a subject is one line: {:?}", mail.subject);

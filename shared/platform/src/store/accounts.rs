@@ -59,19 +59,18 @@ const CLAIM_TRIAL: Statement = Statement {
     name: "accounts.claim_trial",
     sql: "INSERT INTO trial_claims (digest, claim, claimed_at, provisional) SELECT ?2, ?3, ?4, ?6 \
           WHERE NOT EXISTS (SELECT 1 FROM trial_claims c WHERE c.digest = ?5) \
-          ON CONFLICT (digest) DO UPDATE SET claim = excluded.claim, claimed_at = excluded.claimed_at, provisional = 0 \
-          WHERE trial_claims.provisional = 1 AND excluded.provisional = 0",
+          ON CONFLICT (digest) DO UPDATE SET claim = excluded.claim, provisional = excluded.provisional, \
+            claimed_at = iif(excluded.provisional = 0, excluded.claimed_at, trial_claims.claimed_at) \
+          WHERE trial_claims.provisional = 2 OR (trial_claims.provisional = 1 AND excluded.provisional = 0)",
 };
-// Beside a provisional claim the rest of the trial that began with it: somebody else's trial is nobody's reason to get none, and
-// registering again is no way to a new one.
+// Who took over the claim of an account that is gone gets the rest of the trial that began with it: registering again is no way
+// to a new one.
 const ADD_TRIAL: Statement = Statement {
     name: "accounts.add_trial",
     sql: "INSERT INTO subscriptions (tenant_id, user_id, product, plan, version, anchor_at, trial_started_at, trial_ends_at, \
             trial_denied_by) \
           SELECT ?1, ?2, ?3, ?4, 1, ?5, ?5, \
-            iif(EXISTS (SELECT 1 FROM trial_claims c WHERE c.digest = ?7 AND c.claim = ?8), ?6, \
-              max(?5, min(?6, coalesce((SELECT c.claimed_at + ?6 - ?5 FROM trial_claims c WHERE c.digest = ?7 AND c.provisional = 1 \
-                AND NOT EXISTS (SELECT 1 FROM trial_claims o WHERE o.digest = ?9)), ?5)))), \
+            coalesce((SELECT max(?5, min(?6, c.claimed_at + ?6 - ?5)) FROM trial_claims c WHERE c.digest = ?7 AND c.claim = ?8), ?5), \
             iif(EXISTS (SELECT 1 FROM trial_claims c WHERE c.digest = ?9), 'domain', NULL)",
 };
 // On another shard than the first the claim is looked at afterwards.
@@ -158,8 +157,8 @@ pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<Option<
     let person = PersonKey::of(account.email);
     let digest = Claimant::Person(&person).digest(account.product);
     let of_domain = Claimant::Domain(person.domain()).digest(account.product);
-    // Random, and nobody's: the claim stays when the account is deleted.
-    let claim = scope.request_id().to_string();
+    // It leads to nobody: the claim stays when the account is deleted.
+    let claim = crate::trials::claim_of_user(account.user, account.product);
     let db = TenantDb::of(scope, account.tenant)?;
     let (email, product) = (Param::Text(account.email.as_str()), Param::Text(account.product.as_str()));
     let identity = (ADD_IDENTITY, vec![email, Param::Text(&user)]);
@@ -207,13 +206,9 @@ pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<Option<
         if let Some(claimed) = claimed {
             writes.insert(0, claimed);
         }
-        let changed = db.batch(&writes).await?;
-        // The claim came first.
-        let is_first = changed.first().is_some_and(|rows| *rows > 0);
+        db.batch(&writes).await?;
+        // The claim came first: where it stands already, there is nothing left, or the rest of what somebody else began.
         let Some(trial) = account.trial else { return Ok(None) };
-        if is_first {
-            return Ok(Some(trial));
-        }
         let row = subscriptions::subscription(scope, account.tenant, account.user, account.product, None).await?;
         return Ok(Some(row.and_then(|row| row.trial()).unwrap_or(Trial::none_left(trial.started_at))));
     }
@@ -231,11 +226,12 @@ pub async fn register(scope: &Scope, account: &NewAccount<'_>) -> Result<Option<
     let Some(trial) = account.trial else { return Ok(None) };
     // Claims are on the first shard: only an address that is nobody's has come this far.
     let claim = directory_trials::NewClaim { claim: &claim, provisional: !account.email_verified, now: account.now };
-    if directory_trials::claim(scope, &digest, &of_domain, &claim).await? {
+    directory_trials::claim(scope, &digest, &of_domain, &claim).await?;
+    let by_domain = directory_trials::is_claimed(scope, &[(of_domain, false)]).await?;
+    let since = directory_trials::claimed_since(scope, &digest, claim.claim).await?;
+    if since == Some(account.now) {
         return Ok(Some(trial));
     }
-    let by_domain = directory_trials::is_claimed(scope, &[(of_domain, false)]).await?;
-    let since = if by_domain { None } else { directory_trials::provisional_since(scope, &digest).await? };
     let ends_at = since.map_or(trial.started_at, |since| trial.rest_of_one_begun(since).ends_at);
     let params = [Param::Text(&user), product, by_domain.then_some("domain").into(), Param::Int(ends_at.as_millis())];
     db.run(END_TRIAL, &params).await?;

@@ -7,7 +7,7 @@ use super::database::{Database, Param, Statement, StoreError, bound};
 use crate::Scope;
 
 /// Statements of this repository.
-pub const STATEMENTS: &[Statement] = &[CLAIM, CLAIM_ALL, NOTE, CLAIMED, SINCE, CONFIRM];
+pub const STATEMENTS: &[Statement] = &[CLAIM, CLAIM_ALL, NOTE, CLAIMED, SINCE, HOLDER, CONFIRM, RELEASE];
 
 // Who had a trial is known by a digest and by no tenant: claims are on the first shard, whatever shard the account is on. One
 // made with an address that nobody confirmed (provisional) gives way to one whose address is.
@@ -15,8 +15,9 @@ const CLAIM: Statement = Statement {
     name: "directory_trials.claim",
     sql: "INSERT INTO trial_claims (digest, claim, claimed_at, provisional) SELECT ?1, ?2, ?3, ?5 \
           WHERE NOT EXISTS (SELECT 1 FROM trial_claims c WHERE c.digest = ?4) \
-          ON CONFLICT (digest) DO UPDATE SET claim = excluded.claim, claimed_at = excluded.claimed_at, provisional = 0 \
-          WHERE trial_claims.provisional = 1 AND excluded.provisional = 0",
+          ON CONFLICT (digest) DO UPDATE SET claim = excluded.claim, provisional = excluded.provisional, \
+            claimed_at = iif(excluded.provisional = 0, excluded.claimed_at, trial_claims.claimed_at) \
+          WHERE trial_claims.provisional = 2 OR (trial_claims.provisional = 1 AND excluded.provisional = 0)",
 };
 
 // The same for a card and a person together, all or none: whoever is refused has used nothing up. A digest names no tenant. A
@@ -27,8 +28,9 @@ const CLAIM_ALL: Statement = Statement {
           SELECT d.value ->> 0, ?2, ?3, d.value ->> 1 FROM json_each(?1) d \
           WHERE NOT EXISTS (SELECT 1 FROM trial_claims c JOIN json_each(?1) o ON c.digest = o.value ->> 0 \
             WHERE c.claim <> ?2 AND c.provisional <= o.value ->> 1) \
-          ON CONFLICT (digest) DO UPDATE SET claim = excluded.claim, claimed_at = excluded.claimed_at, provisional = 0 \
-          WHERE trial_claims.provisional = 1 AND excluded.provisional = 0",
+          ON CONFLICT (digest) DO UPDATE SET claim = excluded.claim, provisional = excluded.provisional, \
+            claimed_at = iif(excluded.provisional = 0, excluded.claimed_at, trial_claims.claimed_at) \
+          WHERE trial_claims.provisional = 2 OR (trial_claims.provisional = 1 AND excluded.provisional = 0)",
 };
 
 // What was paid for is remembered beside the claims of others. A digest names no tenant.
@@ -36,8 +38,9 @@ const NOTE: Statement = Statement {
     name: "directory_trials.note",
     sql: "INSERT INTO trial_claims (digest, claim, claimed_at, provisional) \
           SELECT d.value ->> 0, ?2, ?3, d.value ->> 1 FROM json_each(?1) d WHERE true \
-          ON CONFLICT (digest) DO UPDATE SET claim = excluded.claim, claimed_at = excluded.claimed_at, provisional = 0 \
-          WHERE trial_claims.provisional = 1 AND excluded.provisional = 0",
+          ON CONFLICT (digest) DO UPDATE SET claim = excluded.claim, provisional = excluded.provisional, \
+            claimed_at = iif(excluded.provisional = 0, excluded.claimed_at, trial_claims.claimed_at) \
+          WHERE trial_claims.provisional = 2 OR (trial_claims.provisional = 1 AND excluded.provisional = 0)",
 };
 
 // Whether somebody else had a trial is asked by digests, which name no tenant.
@@ -47,16 +50,29 @@ const CLAIMED: Statement = Statement {
           WHERE c.claim <> ?2 AND c.provisional <= o.value ->> 1",
 };
 
-// Since when a trial runs that was begun with an address which nobody has confirmed. A digest names no tenant.
+// Since when the trial runs whose claim this is: an account that is gone may have begun it. A digest names no tenant.
 const SINCE: Statement = Statement {
     name: "directory_trials.since",
-    sql: "SELECT c.claimed_at FROM trial_claims c WHERE c.digest = ?1 AND c.provisional = 1",
+    sql: "SELECT c.claimed_at FROM trial_claims c WHERE c.digest = ?1 AND c.claim = ?2",
 };
 
 // The address was confirmed: the claim counts for good, and is of whoever confirmed it. Of two at once one changes it.
 const CONFIRM: Statement = Statement {
     name: "directory_trials.confirm",
-    sql: "UPDATE trial_claims SET provisional = 0, claim = ?2 WHERE digest = ?1 AND provisional = 1",
+    sql: "UPDATE trial_claims SET provisional = 0, claim = ?2 WHERE digest = ?1 AND provisional > 0",
+};
+
+// Whose claim it is now. A digest names no tenant.
+const HOLDER: Statement = Statement {
+    name: "directory_trials.holder",
+    sql: "SELECT c.claim FROM trial_claims c WHERE c.digest = ?1 AND c.provisional = 0",
+};
+
+// The account is gone that had claimed it without having confirmed the address: whoever registers next takes it over. A digest
+// names no tenant.
+const RELEASE: Statement = Statement {
+    name: "directory_trials.release",
+    sql: "UPDATE trial_claims SET provisional = 2 WHERE digest = ?1 AND claim = ?2 AND provisional = 1",
 };
 
 #[derive(Deserialize)]
@@ -140,12 +156,12 @@ struct Since {
     claimed_at: i64,
 }
 
-/// When the trial began that somebody claimed without having confirmed the address; `None` when nobody did.
+/// When the trial began whose claim this is; `None` when the claim is somebody else's.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn provisional_since(scope: &Scope, digest: &str) -> Result<Option<Timestamp>, StoreError> {
-    let rows: Vec<Since> = claims(scope)?.all(SINCE, &bound(&[Param::Text(digest)])).await?;
+pub async fn claimed_since(scope: &Scope, digest: &str, claim: &str) -> Result<Option<Timestamp>, StoreError> {
+    let rows: Vec<Since> = claims(scope)?.all(SINCE, &bound(&[Param::Text(digest), Param::Text(claim)])).await?;
     Ok(rows.first().map(|row| Timestamp::from_millis(row.claimed_at)))
 }
 
@@ -156,4 +172,26 @@ pub async fn provisional_since(scope: &Scope, digest: &str) -> Result<Option<Tim
 pub async fn confirm(scope: &Scope, digest: &str, claim: &str) -> Result<bool, StoreError> {
     let params = bound(&[Param::Text(digest), Param::Text(claim)]);
     Ok(claims(scope)?.batch(&[(CONFIRM, params)]).await? == [1])
+}
+
+#[derive(Deserialize)]
+struct Holder {
+    claim: String,
+}
+
+/// The claim that counts for good; `None` when there is none.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn holder(scope: &Scope, digest: &str) -> Result<Option<String>, StoreError> {
+    let rows: Vec<Holder> = claims(scope)?.all(HOLDER, &bound(&[Param::Text(digest)])).await?;
+    Ok(rows.into_iter().next().map(|row| row.claim))
+}
+
+/// Lets go of a provisional claim, if it is this one.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn release(scope: &Scope, digest: &str, claim: &str) -> Result<(), StoreError> {
+    claims(scope)?.batch(&[(RELEASE, bound(&[Param::Text(digest), Param::Text(claim)]))]).await.map(drop)
 }
