@@ -43,7 +43,8 @@ pub async fn verify(scope: Scope, Json(input): Json<TokenIn>) -> Result<Reply, P
     Ok(no_content())
 }
 
-/// Mails the caller another token; the one before is dead. Nothing is mailed when the address is confirmed.
+/// Mails the caller another token; the one before is dead. Nothing is mailed when the address is
+/// confirmed: then the meters are told so again.
 #[utoipa::path(post, path = "/auth/verify-email/resend", operation_id = "resend_verification", tag = "accounts", security(("bearer" = [])), responses(
     (status = 204), (status = 401, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
 ))]
@@ -55,6 +56,8 @@ pub async fn resend(scope: Scope, caller: Caller) -> Result<Reply, Problem> {
         let reached = Asking { target: Some(&row.email), ..Asking::default() };
         guard::admit(&scope, Outgoing::LinkMail, reached).await?;
         mailed::send_token(&scope, MailTokenKind::VerifyEmail, caller.tenant, caller.user, &row.email).await?;
+    } else {
+        trials::tell_meters(&scope, caller.tenant, caller.user).await?;
     }
     Ok(no_content())
 }

@@ -15,11 +15,13 @@ use tollgate_platform::{
     Code, Problem, Scope,
     http::Reply,
     identity::Asker,
-    meter::{Answer, End, MeterClient, WORKING_LEASE_MS, Worked},
+    meter::{Answer, End, MeterClient, TrialHold, WORKING_LEASE_MS, Worked},
     random,
 };
 use tollgate_providers::{ChatRequest, ModelRef, Provider, Usage, price};
 use worker::Delay;
+
+use crate::trials;
 
 /// How often the meter hears of work under an idempotency key: three times in what it waits.
 const SIGN_OF_LIFE: Duration = Duration::from_millis(WORKING_LEASE_MS.unsigned_abs() / 3);
@@ -58,6 +60,8 @@ pub struct Hold {
     attempt: ReservationId,
     /// The API key it was asked for with.
     api_key: Option<ApiKeyId>,
+    /// What is held of what all trials may cost today.
+    trial: Option<TrialHold>,
 }
 
 /// How the work ended.
@@ -90,6 +94,7 @@ pub async fn admit(
         amounts,
         answer,
         request_id: scope.request_id().to_string(),
+        needs_confirmed: trials::costs(model) && trials::need_confirmed(scope),
         ttl_ms,
         credential: caller.credential(),
         session: caller.session(),
@@ -98,15 +103,29 @@ pub async fn admit(
     };
     let meter = MeterClient::of(caller);
     match meter.reserve(scope, caller, &reserve).await? {
-        Worked::Decided(Decision::Admitted(admitted) | Decision::AdmittedBefore(admitted)) => Ok(Admission::Go(Hold {
-            meter,
-            admitted,
-            prompt_estimate,
-            choices: request.choices(),
-            key,
-            attempt: reserve.id,
-            api_key: caller.credential().map(|credential| credential.key),
-        })),
+        Worked::Decided(Decision::Admitted(admitted) | Decision::AdmittedBefore(admitted)) => {
+            let mut hold = Hold {
+                meter,
+                admitted,
+                prompt_estimate,
+                choices: request.choices(),
+                key,
+                attempt: reserve.id,
+                api_key: caller.credential().map(|credential| credential.key),
+                trial: None,
+            };
+            if hold.admitted.trial_ends_at.is_some() && trials::costs(model) {
+                let answer = hold.held_tokens().saturating_sub(prompt_estimate);
+                hold.trial = match trials::hold(scope, model, prompt_estimate, answer).await {
+                    Ok(trial) => Some(trial),
+                    Err(problem) => {
+                        hold.release(scope, &problem);
+                        return Err(problem);
+                    }
+                };
+            }
+            Ok(Admission::Go(hold))
+        }
         Worked::Decided(Decision::Refused(refusal)) => {
             Err(Problem::refusal(&refusal, scope.now(), &scope.settings().public_url))
         }
@@ -206,6 +225,9 @@ impl Hold {
     pub fn settle(&self, scope: &Scope, model: &ModelRef, finished: Finished<'_>) {
         let Finished { usage, outcome, answer } = finished;
         let cost_microusd = price::cost_microusd(model, &usage, scope.now().as_seconds());
+        if let Some(trial) = self.trial {
+            trial.end(cost_microusd);
+        }
         let settle = Settle {
             id: self.admitted.id,
             amounts: Amounts { requests: 1, tokens: usage.total(), emails: 0 },
@@ -232,6 +254,9 @@ impl Hold {
 
     /// Gives the reservation back: nothing is charged. Those who wait for the same key get the same problem.
     pub fn release(&self, scope: &Scope, problem: &Problem) {
+        if let Some(trial) = self.trial {
+            trial.end(Some(0));
+        }
         let answer = self.key.is_some().then(|| Answer {
             status: problem.status,
             content_type: "application/problem+json".into(),

@@ -12,6 +12,7 @@ mod models;
 mod once;
 mod providers;
 mod streamed;
+mod trials;
 
 tollgate_platform::routes! {
     post "/v1/chat/completions" => completions::completions;

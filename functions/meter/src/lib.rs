@@ -5,6 +5,7 @@
 //! | `usage_meter_do.rs` | calls and alarms of a user's meter |
 //! | `team_pool_do.rs` | calls and alarms of a team's pool |
 //! | `work.rs` | the hot path: what ended is taken in, what begins is decided |
+//! | `trial_budget_do.rs` | what all trials may cost in a day |
 //! | `pool_link.rs` | a member's way to its pool: asking for a lease, giving it back |
 //! | `works.rs`, `answers.rs` | idempotency keys: work that goes on, answers that are kept |
 //! | `object.rs` | what both objects share: the machine with its ledger, its copies elsewhere, its alarm |
@@ -26,6 +27,8 @@ mod pool_link;
 mod row_count;
 #[expect(missing_docs, reason = "the macro writes methods without docs")]
 mod team_pool_do;
+#[expect(missing_docs, reason = "the macro writes methods without docs")]
+mod trial_budget_do;
 mod upkeep;
 #[expect(missing_docs, reason = "the macro writes methods without docs")]
 mod usage_meter_do;
@@ -33,6 +36,7 @@ mod work;
 mod works;
 
 pub use team_pool_do::TeamPool;
+pub use trial_budget_do::TrialBudget;
 pub use usage_meter_do::UsageMeter;
 
 use axum::Router;

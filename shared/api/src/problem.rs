@@ -49,6 +49,10 @@ pub enum Code {
     MethodNotAllowed,
     /// What is there does not allow it: a limit is reached, or it was done already.
     Conflict,
+    /// Models that cost money take a confirmed address.
+    EmailNotVerified,
+    /// What all trials together may cost in a day is spent.
+    TrialBudgetSpent,
     /// The address is already registered.
     EmailTaken,
     /// A team needs an owner.
@@ -186,6 +190,8 @@ impl Code {
             Self::ModelNotFound => "model_not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Conflict => "conflict",
+            Self::EmailNotVerified => "email_not_verified",
+            Self::TrialBudgetSpent => "trial_budget_spent",
             Self::EmailTaken => "email_taken",
             Self::LastOwner => "last_owner",
             Self::NoSeat => "no_seat",
@@ -229,7 +235,7 @@ impl Code {
             | Self::SignInRefused
             | Self::TotpRequired => StatusCode::UNAUTHORIZED,
             Self::TrialExpired | Self::PaymentRequired => StatusCode::PAYMENT_REQUIRED,
-            Self::PlanLacksFeature | Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::PlanLacksFeature | Self::Forbidden | Self::EmailNotVerified => StatusCode::FORBIDDEN,
             Self::NotFound | Self::ModelNotFound | Self::ProviderNotConfigured => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict
@@ -246,7 +252,7 @@ impl Code {
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::QuotaExceeded | Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Self::QuotaExceeded | Self::RateLimited | Self::TrialBudgetSpent => StatusCode::TOO_MANY_REQUESTS,
             Self::ProviderError => StatusCode::BAD_GATEWAY,
             Self::ProviderTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::ProviderUnavailable
@@ -289,6 +295,8 @@ impl Code {
             Self::ModelNotFound => "Model not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::Conflict => "Not possible as things are",
+            Self::EmailNotVerified => "The e-mail address is not confirmed",
+            Self::TrialBudgetSpent => "Today's trials are used up",
             Self::EmailTaken => "The e-mail address is already registered",
             Self::LastOwner => "A team needs an owner",
             Self::NoSeat => "All seats are taken",
@@ -448,6 +456,11 @@ impl Problem {
                     ),
                 )
             },
+            Refusal::EmailNotVerified => Self::new(
+                Code::EmailNotVerified,
+                "Models that cost money take a confirmed address. Open the link in the mail that was sent to yours; \
+                 POST /auth/verify-email/resend sends another. Until then tollgate/extractive answers.",
+            ),
             Refusal::NotIncluded { meter, plan } => Self {
                 meter: Some(*meter),
                 upgrade_url,

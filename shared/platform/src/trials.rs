@@ -98,11 +98,13 @@ pub async fn confirm(scope: &Scope, tenant: TenantId, user: UserId) {
     let confirmed = async {
         let Some(row) = store::profile(scope, tenant, user, None).await? else { return Ok(()) };
         for product in store::users_products(scope, tenant, user).await? {
+            // Each of these is told to the meter, with the confirmed address.
             match confirm_claim(scope, &row.email, user, product).await? {
                 Confirmed::Now => begin_anew(scope, tenant, user, product).await?,
                 Confirmed::BySomebodyElse => end(scope, tenant, user, product).await?,
                 Confirmed::Before => {}
             }
+            tell_meter(scope, tenant, user, product).await?;
         }
         Ok::<_, StoreError>(())
     };
@@ -164,10 +166,7 @@ pub(crate) async fn release(scope: &Scope, tenant: TenantId, user: UserId, email
 /// The person has had a trial of the product with another account: this one's is over.
 async fn end(scope: &Scope, tenant: TenantId, user: UserId, product: Product) -> Result<(), StoreError> {
     let none = Trial::none_left(scope.now());
-    if store::restart_trial(scope, tenant, user, product, none).await? {
-        tell_meter(scope, tenant, user, product).await?;
-    }
-    Ok(())
+    store::restart_trial(scope, tenant, user, product, none).await.map(drop)
 }
 
 async fn begin_anew(scope: &Scope, tenant: TenantId, user: UserId, product: Product) -> Result<(), StoreError> {
@@ -175,10 +174,21 @@ async fn begin_anew(scope: &Scope, tenant: TenantId, user: UserId, product: Prod
     let shortened =
         |row: &store::SubscriptionRow| row.trial().is_some_and(|had| had.is_shortened(product.trial_days()));
     let row = store::subscription(scope, tenant, user, product, None).await?;
-    if !row.as_ref().is_some_and(shortened) || !store::restart_trial(scope, tenant, user, product, trial).await? {
-        return Ok(());
+    if row.as_ref().is_some_and(shortened) {
+        store::restart_trial(scope, tenant, user, product, trial).await?;
     }
-    tell_meter(scope, tenant, user, product).await
+    Ok(())
+}
+
+/// Tells a user's meters their plans again, should that have failed when the address was confirmed.
+///
+/// # Errors
+/// When a database cannot be read.
+pub async fn tell_meters(scope: &Scope, tenant: TenantId, user: UserId) -> Result<(), StoreError> {
+    for product in store::users_products(scope, tenant, user).await? {
+        tell_meter(scope, tenant, user, product).await?;
+    }
+    Ok(())
 }
 
 async fn tell_meter(scope: &Scope, tenant: TenantId, user: UserId, product: Product) -> Result<(), StoreError> {

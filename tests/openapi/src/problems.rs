@@ -64,6 +64,12 @@ explained! {
     Conflict:
         "What is there does not allow it: a limit is reached, or it was done already. `detail` says which.",
         "Look at what is there; the same request fails again until that has changed.";
+    EmailNotVerified:
+        "Models that cost money take a confirmed address on a plan that nobody pays for.",
+        "Open the link in the mail that was sent to the address; `POST /auth/verify-email/resend` sends another.";
+    TrialBudgetSpent:
+        "What all trials of this installation together may cost in a day is spent.",
+        "Choose a plan, or come back after `Retry-After`: it begins anew with the UTC day.";
     EmailTaken:
         "The e-mail address is already registered.",
         "Sign in with `POST /auth/login`, or register with another address.";

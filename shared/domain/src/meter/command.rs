@@ -26,6 +26,9 @@ pub struct Reserve {
     /// The request, to be found again by it should it never be settled.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub request_id: String,
+    /// Whether it costs money, so that a plan that nobody pays for needs a confirmed address for it.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub needs_confirmed: bool,
     /// How long until it expires and counts at its estimate.
     pub ttl_ms: i64,
     /// The API key it came with, to be verified.
@@ -197,6 +200,8 @@ pub enum Refusal {
         /// Since when it is over.
         ended_at: Timestamp,
     },
+    /// The work costs money, nobody pays for the plan, and the user's address was not confirmed.
+    EmailNotVerified,
     /// The plan does not have this meter.
     NotIncluded {
         /// Which.
@@ -238,6 +243,7 @@ impl Refusal {
                 | Self::KeyRefused
                 | Self::ScopeMissing { .. }
                 | Self::RateLimited { .. }
+                | Self::EmailNotVerified
                 | Self::KeyReused
         )
     }

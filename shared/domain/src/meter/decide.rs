@@ -251,6 +251,9 @@ impl State {
         if let Some(refusal) = entitlement.terms.over(now, entitlement.plan) {
             return Some(Obstacle::Refused(refusal));
         }
+        if reserve.needs_confirmed && !entitlement.may_cost() {
+            return Some(Obstacle::Refused(Refusal::EmailNotVerified));
+        }
         let needed = reserve.least();
         let asked = || MeterName::ALL.into_iter().filter(|meter| needed.get(*meter) > 0);
         if let Some(meter) = asked().find(|meter| entitlement.limits.get(*meter) == Limit::NotIncluded) {

@@ -71,4 +71,24 @@ pub struct Entitlement {
     /// How fast requests may come, where the plan says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<RateLimit>,
+    /// Whether the user's address was confirmed. Until then a plan that nobody pays for has no models that cost money. What was
+    /// told by releases that did not know of it counts as confirmed: nobody loses what they had.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub confirmed: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+const fn is_yes(yes: &bool) -> bool {
+    *yes
+}
+
+impl Entitlement {
+    /// Whether it may use what costs money although nobody has confirmed the address: whoever pays may.
+    pub const fn may_cost(&self) -> bool {
+        self.confirmed || !matches!(self.plan, Plan::Trial | Plan::Free)
+    }
 }

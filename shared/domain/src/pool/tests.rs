@@ -31,6 +31,7 @@ fn team(version: u64, requests: u64) -> Entitlement {
         terms: Terms::Monthly { anchor: START },
         pooled: true,
         rate: None,
+        confirmed: true,
     }
 }
 
@@ -462,6 +463,7 @@ impl Team {
             amounts,
             answer,
             request_id: String::new(),
+            needs_confirmed: false,
             ttl_ms: 600_000,
             credential: None,
             session: None,

@@ -160,6 +160,7 @@ impl Subscription {
             terms,
             pooled: plan.is_pooled(),
             rate: None,
+            confirmed: true,
         };
         let of_offer = |offer: &Offer| of(offer.plan, offer.limits, Terms::Monthly { anchor });
         match self.access(now) {

@@ -1,5 +1,6 @@
 //! Trials: where one stands at an instant, whose it is, and what is to be said before it ends.
 
+pub mod budget;
 mod claim;
 pub(crate) mod person;
 mod reminder;

@@ -66,8 +66,8 @@ pub async fn open(scope: &Scope, person: &NewPerson<'_>) -> Result<(TenantId, Us
     let now = scope.now();
     let user = UserId::new(now, random::entropy()?);
     let tenant = TenantId::on_shard(now, random::entropy()?, shard(scope, person.email).await?);
-    let mut entitlement = first_plan(scope, person.product)?;
     let email_verified = person.identity.is_some_and(|(_, vouched)| vouched);
+    let mut entitlement = Entitlement { confirmed: email_verified, ..first_plan(scope, person.product)? };
     let account = NewAccount {
         user,
         tenant,
@@ -133,7 +133,7 @@ fn first_plan(scope: &Scope, product: Product) -> Result<Entitlement, Problem> {
         (Plan::Trial, Terms::Trial(Trial::starting(now, product.trial_days())))
     };
     let limits = limits(product, plan).ok_or_else(Problem::internal)?;
-    Ok(Entitlement { version: 1, product, plan, limits, terms, pooled: plan.is_pooled(), rate: None })
+    Ok(Entitlement { version: 1, product, plan, limits, terms, pooled: plan.is_pooled(), rate: None, confirmed: true })
 }
 
 fn taken(error: StoreError) -> NotOpened {

@@ -13,6 +13,7 @@ mod pool_wire;
 mod proven;
 mod snapshot;
 mod ticket;
+mod trial_budget;
 mod wire;
 
 pub use client::{MeterClient, MeterUnavailable};
@@ -21,6 +22,7 @@ pub use object::{ROWS_HEADER, call, call_for};
 pub use pool_client::PoolClient;
 pub use pool_wire::{PoolReply, PoolRequest};
 pub use snapshot::Snapshot;
+pub use trial_budget::{LeaseOfTrials, TrialHold, hold as hold_of_trials};
 pub use wire::{Answer, End, MeterReply, MeterRequest, Verified, Worked};
 
 /// How long a reservation stands before it expires and counts at its estimate.

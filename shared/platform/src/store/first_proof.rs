@@ -19,6 +19,7 @@ pub const STATEMENTS: &[Statement] = &[
     LOWER_ROLES,
     DROP_SINGLE_SIGN_ON,
     DROP_MAILED,
+    RAISE_PLANS,
 ];
 
 /// A statement of `?2` the user, `?3` and `?4` kind and hash of the mailed token (both `NULL` where another party vouches for
@@ -86,6 +87,12 @@ const DROP_MAILED: Statement = before_first_proof!(
     "DELETE FROM mail_tokens WHERE tenant_id = ?1 AND user_id = ?2 AND (?3 IS NULL OR kind <> ?3)"
 );
 
+// Meters are told of the proof, and take only what is newer than what they know.
+const RAISE_PLANS: Statement = before_first_proof!(
+    "raise_plans",
+    "UPDATE subscriptions SET version = version + 1 WHERE tenant_id = ?1 AND user_id = ?2 AND plan IN ('trial', 'free')"
+);
+
 /// The statements with their parameters. `mailed` is kind and hash of the token that proves the address; `None` where another
 /// party vouches for it.
 pub(super) fn endings<'a>(
@@ -93,11 +100,23 @@ pub(super) fn endings<'a>(
     mailed: Option<(&'a str, &'a str)>,
     now: Timestamp,
 ) -> Vec<(Statement, Vec<Param<'a>>)> {
-    let params = vec![
+    STATEMENTS.iter().map(|statement| (*statement, parameters(user, mailed, now))).collect()
+}
+
+/// What happens at a first proof that ends nothing.
+pub(super) fn of_its_maker<'a>(
+    user: &'a str,
+    mailed: Option<(&'a str, &'a str)>,
+    now: Timestamp,
+) -> Vec<(Statement, Vec<Param<'a>>)> {
+    vec![(RAISE_PLANS, parameters(user, mailed, now))]
+}
+
+fn parameters<'a>(user: &'a str, mailed: Option<(&'a str, &'a str)>, now: Timestamp) -> Vec<Param<'a>> {
+    vec![
         Param::Text(user),
         mailed.map(|(kind, _)| kind).into(),
         mailed.map(|(_, hash)| hash).into(),
         Param::Int(now.as_millis()),
-    ];
-    STATEMENTS.iter().map(|statement| (*statement, params.clone())).collect()
+    ]
 }

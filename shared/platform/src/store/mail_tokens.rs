@@ -98,10 +98,12 @@ pub async fn verify_email(
     let (user, hash) = (token.user.to_string(), token.hash());
     let proof = proof(token, &user, &hash, now);
     let db = TenantDb::of(scope, token.tenant)?;
-    let mut writes = Vec::new();
-    if !is_its_maker {
-        writes = first_proof::endings(&user, Some((token.kind.as_str(), &hash)), now);
-    }
+    let mailed = Some((token.kind.as_str(), hash.as_str()));
+    let mut writes = if is_its_maker {
+        first_proof::of_its_maker(&user, mailed, now)
+    } else {
+        first_proof::endings(&user, mailed, now)
+    };
     writes.extend([(VERIFY, proof.to_vec()), (USE, proof.to_vec())]);
     let changed = db.batch(&writes).await?;
     Ok(changed.last() == Some(&1))

@@ -28,6 +28,7 @@ const SUBSCRIPTION: Statement = Statement {
     name: "subscriptions.subscription",
     sql: "SELECT b.plan, b.plan_version, b.version, b.anchor_at, b.trial_started_at, b.trial_ends_at, b.ended_at, b.billing_status, b.limits, \
                  b.card_trial_ends_at, b.trial_denied_by, \
+                 (SELECT u.email_verified FROM users u WHERE u.tenant_id = ?1 AND u.user_id = ?2) AS email_verified, \
                  CASE WHEN s.session_id IS NOT NULL AND s.revoked_at IS NULL THEN 1 ELSE 0 END AS session_stands \
           FROM subscriptions b \
           LEFT JOIN sessions s ON s.tenant_id = ?1 AND s.session_id = ?4 AND s.user_id = ?2 \
@@ -65,6 +66,8 @@ pub struct SubscriptionRow {
     pub card_trial_ends_at: Option<i64>,
     /// `domain` where a registration began without a trial because its address is a company's.
     pub trial_denied_by: Option<String>,
+    /// 0 while nobody has confirmed the user's address.
+    pub email_verified: Option<i64>,
     /// 1 while the session that asks stands.
     pub session_stands: i64,
 }
@@ -101,6 +104,7 @@ impl SubscriptionRow {
             terms,
             pooled: plan.is_pooled(),
             rate: agreed.rate,
+            confirmed: self.email_verified != Some(0),
         })
     }
 }
@@ -193,6 +197,7 @@ mod tests {
             limits: agreed.map(str::to_owned),
             card_trial_ends_at: None,
             trial_denied_by: None,
+            email_verified: None,
             session_stands: 1,
         };
         row.entitlement(Product::Agent).unwrap()

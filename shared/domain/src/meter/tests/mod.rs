@@ -40,6 +40,7 @@ fn trial(version: u64) -> Entitlement {
         terms: Terms::Trial(Trial::starting(START, 7)),
         pooled: false,
         rate: None,
+        confirmed: true,
     }
 }
 
@@ -52,6 +53,7 @@ fn pro(version: u64, anchor: Timestamp) -> Entitlement {
         terms: Terms::Monthly { anchor },
         pooled: false,
         rate: None,
+        confirmed: true,
     }
 }
 
@@ -61,6 +63,7 @@ fn chat(number: u64, tokens: u64) -> Reserve {
         amounts: Amounts { requests: 1, tokens, emails: 0 },
         answer: None,
         request_id: String::new(),
+        needs_confirmed: false,
         ttl_ms: 60_000,
         credential: None,
         session: None,

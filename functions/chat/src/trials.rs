@@ -1,0 +1,68 @@
+//! What a plan that nobody pays for takes before a model that costs money is asked: a confirmed address, and room in what all
+//! trials together may cost today.
+
+use std::cell::Cell;
+
+use tollgate_platform::{
+    Problem, Scope, log,
+    meter::{TrialHold, hold_of_trials},
+    settings,
+};
+use tollgate_providers::{ModelRef, Provider, Usage, price};
+
+/// What all trials may cost in a day where nothing is set: a hundred dollars. A busy day of honest trials is far below it, and
+/// a founder can lose it once.
+const DEFAULT_MICROUSD_PER_DAY: u64 = 100_000_000;
+
+/// What a token of a model without a known price counts as, in micro-dollars: ten dollars a million, more than most cost.
+const UNKNOWN_MICROUSD_PER_TOKEN: u64 = 10;
+
+thread_local! {
+    /// Whether it was said that addresses are not asked for.
+    static SAID: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the model costs money.
+pub const fn costs(model: &ModelRef) -> bool {
+    !matches!(model.provider, Provider::Tollgate)
+}
+
+/// Whether an address has to be confirmed before such a model is asked. `TRIALS_NEED_CONFIRMED_EMAIL` says so; where it is not
+/// set, it is so wherever mails leave, which is where `MAIL_FROM` is set: nobody can confirm what is never sent. On a
+/// developer's machine it is off.
+pub fn need_confirmed(scope: &Scope) -> bool {
+    let set = settings::text(scope.env(), "TRIALS_NEED_CONFIRMED_EMAIL");
+    match set.as_deref() {
+        Some("true") => true,
+        Some("false") => false,
+        _ if scope.settings().is_local() => false,
+        _ if settings::text(scope.env(), "MAIL_FROM").is_some() => true,
+        _ => {
+            if !SAID.replace(true) {
+                log::warn(
+                    "trials",
+                    "MAIL_FROM is not set, so nobody can confirm an address: trials may use models that cost money without",
+                    Some(scope),
+                );
+            }
+            false
+        }
+    }
+}
+
+/// Holds what a trial's request may cost at most, of what all trials may cost today.
+///
+/// # Errors
+/// 429 `trial_budget_spent`; 503.
+pub async fn hold(
+    scope: &Scope,
+    model: &ModelRef,
+    prompt_tokens: u64,
+    answer_tokens: u64,
+) -> Result<TrialHold, Problem> {
+    let usage = Usage { prompt_tokens, completion_tokens: answer_tokens, ..Usage::default() };
+    let cost = price::cost_microusd(model, &usage, scope.now().as_seconds());
+    let unknown = || prompt_tokens.saturating_add(answer_tokens).saturating_mul(UNKNOWN_MICROUSD_PER_TOKEN);
+    let ceiling = settings::text(scope.env(), "TRIALS_MICROUSD_PER_DAY").and_then(|text| text.parse().ok());
+    hold_of_trials(scope, cost.unwrap_or_else(unknown), ceiling.unwrap_or(DEFAULT_MICROUSD_PER_DAY)).await
+}
