@@ -124,9 +124,8 @@ impl Outgoing {
         use CountedBy::{Block, Network, Target, Tenant, User};
         match self {
             // Somebody who compares plans opens a handful; a double click is one, it gets the same address again.
-            Self::Checkout => const { &[rate(Tenant, 20, MINUTE_MS)] },
+            Self::Checkout | Self::Portal => const { &[rate(Tenant, 20, MINUTE_MS)] },
             Self::PlanChange => const { &[rate(Tenant, 30, MINUTE_MS)] },
-            Self::Portal => const { &[rate(Tenant, 20, MINUTE_MS)] },
             // A dashboard reads them with each visit, and pages through years.
             Self::Invoices => const { &[rate(Tenant, 60, 5 * SECOND_MS)] },
             // A team is invited in one go. One mailbox is nobody's to fill: a second and a third mail is a reminder.
@@ -137,11 +136,11 @@ impl Outgoing {
                     &[
                         rate(Network, 30, 2 * MINUTE_MS),
                         rate(Block, 120, MINUTE_MS / 2),
-                        rate(Target, 5, 60 * MINUTE_MS),
+                        rate(Target, 12, 60 * MINUTE_MS),
                     ]
                 }
             }
-            Self::LinkMail => const { &[rate(Network, 10, 10 * MINUTE_MS), rate(Target, 10, 10 * MINUTE_MS)] },
+            Self::LinkMail => const { &[rate(Network, 11, 10 * MINUTE_MS), rate(Target, 11, 10 * MINUTE_MS)] },
             // A company of some hundreds signs in when its Monday begins.
             Self::SignInElsewhere => const { &[rate(Network, 60, 10 * SECOND_MS), rate(Target, 600, SECOND_MS / 2)] },
             Self::ProviderSettings => const { &[rate(Tenant, 10, MINUTE_MS), rate(Target, 20, MINUTE_MS)] },
@@ -272,7 +271,7 @@ mod tests {
     #[test]
     fn whatever_goes_to_a_mailbox_that_somebody_typed_is_counted_by_the_mailbox() {
         for what in [Outgoing::Invitation, Outgoing::Registration, Outgoing::LinkMail] {
-            assert!(what.rates().iter().any(|rate| rate.by == CountedBy::Target && rate.free <= 10), "{what:?}");
+            assert!(what.rates().iter().any(|rate| rate.by == CountedBy::Target && rate.free <= 12), "{what:?}");
         }
     }
 

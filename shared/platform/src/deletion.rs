@@ -185,10 +185,10 @@ async fn unlist(scope: &Scope, deletion: &mut Deletion) -> Result<bool, Problem>
         store::follow_deletion(scope, deletion, other, extent).await?;
         addressed += personal::forget_address(scope, other, email.as_str(), name).await?;
     }
-    if !deletion.verified {
-        trials::release(scope, deletion.tenant, deletion.user, &email).await?;
-    } else {
+    if deletion.verified {
         directory::forget_address_everywhere(scope, &email).await?;
+    } else {
+        trials::release(scope, deletion.tenant, deletion.user, &email).await?;
     }
     directory::remove_identity(scope, &email, deletion.user).await?;
     deletion.removed.note(Store::D1, "identities", 1);

@@ -426,9 +426,9 @@ impl Team {
             reports: Vec::new(),
             leases: Vec::new(),
         };
-        team_of.tell_pool(&PoolCommand::Configure(entitlement.clone()));
+        team_of.tell_pool(&PoolCommand::Configure(*entitlement));
         for seat in &mut team_of.seats {
-            seat.run(&Command::Configure(entitlement.clone()), START);
+            seat.run(&Command::Configure(*entitlement), START);
         }
         team_of
     }

@@ -51,6 +51,7 @@ impl Trial {
 
     /// What is left of it for whoever begins it anew while nobody has confirmed the address with which it began at `since`: it
     /// ends when the first would have ended, so that registering again makes no trial longer.
+    #[must_use]
     pub const fn rest_of_one_begun(self, since: Timestamp) -> Self {
         let (start, end) = (self.started_at.as_millis(), self.ends_at.as_millis());
         let ends = since.as_millis().saturating_add(end.saturating_sub(start));

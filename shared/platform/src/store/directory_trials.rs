@@ -86,7 +86,7 @@ pub type Digest = (String, bool);
 /// `[[digest, 0 or 1], ...]`.
 fn list(digests: &[Digest]) -> String {
     let pairs = digests.iter().map(|(digest, provisional)| serde_json::json!([digest, u8::from(*provisional)]));
-    serde_json::Value::from_iter(pairs).to_string()
+    pairs.collect::<serde_json::Value>().to_string()
 }
 
 /// A claim that is made.
