@@ -25,7 +25,7 @@ for (const count of [60, 300]) {
     assert.equal(key.status, 201, key.text);
     // Through several functions, so through several instances.
     const paths = ['/user/profile', '/team/members', '/subscription', '/user/notifications'];
-    const answers = await Promise.all(Array.from({ length: count }, (_, n) => get(platform, paths[n % paths.length], { token: key.data.key })));
+    const answers = await Promise.all(Array.from({ length: count }, (_, n) => get(platform, paths[n % paths.length], { token: key.data.secret })));
     assert.deepEqual([...new Set(answers.map(({ status }) => status))], [403]);
     const found = await eventually(`${count} entries`, async () => (await refusals(user.access_token, 'access.deny')) >= count && refusals(user.access_token, 'access.deny'), 30_000);
     assert.equal(found, count);

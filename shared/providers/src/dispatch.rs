@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::error::{self, ErrorBody, ProviderError};
 use crate::model::{ModelRef, Provider};
 use crate::request::{ChatRequest, InvalidRequest};
-use crate::{anthropic, gemini, openai};
+use crate::{anthropic, gemini, openai, surrogates};
 
 /// Where a provider is reached, and as whom.
 #[derive(Clone, PartialEq, Eq)]
@@ -98,6 +98,7 @@ pub fn decode_completion(
     let Ok(body) = std::str::from_utf8(body) else {
         return Err(ProviderError::bad_answer(provider, "the body is not UTF-8"));
     };
+    let body = &*surrogates::mended(body);
     if let Some(error) = error_under_200(provider, body) {
         return Err(error);
     }

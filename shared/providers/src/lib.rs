@@ -62,6 +62,7 @@ mod schema;
 mod session;
 mod sse;
 mod stream;
+mod surrogates;
 mod tokens;
 mod untranslatable;
 mod usage;

@@ -3,6 +3,10 @@
 //! Bytes may be cut anywhere: in a line ending, in a UTF-8 character, in a field name. Only `data` is kept; none of the providers
 //! says anything in `event`, `id` or `retry` that is not in the data too.
 
+use std::borrow::Cow;
+
+use crate::surrogates;
+
 /// Longest event, in bytes. A provider's largest frames (a whole Gemini answer) are some hundred kilobytes.
 pub(crate) const LONGEST_FRAME: usize = 1024 * 1024;
 
@@ -89,7 +93,11 @@ impl SseParser {
     fn dispatch(&mut self, frames: &mut Vec<String>) {
         if std::mem::take(&mut self.has_data) {
             let data = std::mem::take(&mut self.data);
-            frames.push(String::from_utf8(data).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()));
+            let text = String::from_utf8(data).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
+            frames.push(match surrogates::mended(&text) {
+                Cow::Owned(mended) => mended,
+                Cow::Borrowed(_) => text,
+            });
         }
     }
 }

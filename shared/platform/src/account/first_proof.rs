@@ -24,6 +24,9 @@ use crate::{
     store,
 };
 
+/// How long before this the caller of [`stop`] may have read the clock: no request takes as long.
+const CLOCK_READ_BEFORE_MS: i64 = 60_000;
+
 /// What was stopped in the meters before the database was changed.
 #[derive(Debug)]
 pub struct Stopped {
@@ -54,7 +57,8 @@ pub async fn comes_from_its_maker(scope: &Scope, tenant: TenantId, user: UserId)
 /// 503 when a meter or the database cannot be reached.
 pub async fn stop(scope: &Scope, tenant: TenantId, user: UserId, keys_too: bool) -> Result<Stopped, Problem> {
     let products = store::users_products(scope, tenant, user).await?;
-    let at = scope.now();
+    // The database is told an instant that the caller may have read before this: sessions ended since then are looked for again.
+    let at = scope.now().plus_millis(-CLOCK_READ_BEFORE_MS);
     let sessions = reachable(scope, tenant, user, at).await?;
     end_in_meters(scope, tenant, user, &products, &sessions).await?;
     if keys_too {

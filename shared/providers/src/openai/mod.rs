@@ -2,6 +2,7 @@
 //!
 //! Source: <https://platform.openai.com/docs/api-reference/chat>.
 
+mod calls;
 mod request;
 mod response;
 mod stream;

@@ -40,7 +40,7 @@ pub(super) struct Said<'a> {
     #[serde(default, borrow)]
     reasoning_content: Option<&'a RawValue>,
     #[serde(default, borrow)]
-    tool_calls: Option<&'a RawValue>,
+    pub(super) tool_calls: Option<&'a RawValue>,
 }
 
 impl Said<'_> {

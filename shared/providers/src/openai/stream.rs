@@ -1,9 +1,12 @@
 //! Streams: chunks pass through as they are; only the usage is moved to where the client looks for it.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::calls::Calls;
 use super::response::{Said, error_in_stream, read_usage, says};
 use crate::error::{self, ProviderError};
 use crate::members::Members;
@@ -46,6 +49,8 @@ pub(crate) struct OpenAiStream {
     finished: u64,
     /// Any chunk that was seen: its `id`, `created` and `model` name a chunk that has to be made here.
     sample: Option<Members>,
+    /// The calls of each choice, to tell them apart.
+    calls: BTreeMap<u64, Calls>,
 }
 
 impl FrameDecoder for OpenAiStream {
@@ -66,7 +71,13 @@ impl FrameDecoder for OpenAiStream {
             let error: Value = serde_json::from_str(error.get()).unwrap_or_default();
             return session.fail(ProviderError::in_stream(session.provider, error_in_stream(&error)));
         }
-        self.chunk(data, &chunk, session);
+        match self.renumbered(data, &chunk) {
+            None => self.chunk(data, &chunk, session),
+            Some(data) => match serde_json::from_str::<Chunk>(&data) {
+                Ok(chunk) => self.chunk(&data, &chunk, session),
+                Err(_) => session.fail_unreadable("a chunk that is no JSON object with choices"),
+            },
+        }
     }
 
     fn tail(&mut self, usage: Usage, session: &mut Session) {
@@ -93,6 +104,27 @@ impl FrameDecoder for OpenAiStream {
 }
 
 impl OpenAiStream {
+    /// The chunk with the numbers of its calls put right; `None` where they are, as with nearly every chunk.
+    fn renumbered(&mut self, data: &str, chunk: &Chunk<'_>) -> Option<String> {
+        let mut changed = false;
+        let mut all = Vec::new();
+        for (place, choice) in chunk.choices.iter().flatten().enumerate() {
+            let Some(raw) = choice.delta.as_ref().and_then(|delta| delta.tool_calls) else { continue };
+            let Ok(mut calls) = serde_json::from_str::<Value>(raw.get()) else { continue };
+            // More choices than anybody asks for are not told apart.
+            changed |= self.calls.entry(choice.index.min(63)).or_default().renumber(&mut calls);
+            all.push((place, calls));
+        }
+        if !changed {
+            return None;
+        }
+        let mut value: Value = serde_json::from_str(data).ok()?;
+        for (place, calls) in all {
+            *value.pointer_mut(&format!("/choices/{place}/delta/tool_calls"))? = calls;
+        }
+        Some(value.to_string())
+    }
+
     fn chunk(&mut self, data: &str, chunk: &Chunk, session: &mut Session) {
         let choices = chunk.choices.as_deref().unwrap_or_default();
         let mut finishes = false;
