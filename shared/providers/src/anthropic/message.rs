@@ -139,7 +139,7 @@ fn content_blocks(message: &Message, at: &str) -> Result<Vec<Value>, InvalidRequ
                 };
                 blocks.push(json!({"type": "image", "source": source}));
             }
-            Part::Other { .. } => {
+            Part::Attached(_) => {
                 return Err(InvalidRequest::unsupported(
                     format!("{at}.content[{index}].type"),
                     "is not supported by Anthropic.",
