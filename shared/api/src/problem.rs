@@ -83,6 +83,8 @@ pub enum Code {
     NotAnUpgrade,
     /// The same `Idempotency-Key` was used for another request.
     IdempotencyKeyReused,
+    /// Too many large bodies are being worked on.
+    TooBusy,
     /// The first request under this `Idempotency-Key` has not finished yet.
     IdempotencyKeyInProgress,
     /// The `Idempotency-Key` was answered and charged once, but the answer is not kept any more.
@@ -203,6 +205,7 @@ impl Code {
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::NotAnUpgrade => "not_an_upgrade",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
+            Self::TooBusy => "too_busy",
             Self::IdempotencyKeyInProgress => "idempotency_key_in_progress",
             Self::IdempotencyAnswerGone => "idempotency_answer_gone",
             Self::QuotaExceeded => "quota_exceeded",
@@ -252,6 +255,7 @@ impl Code {
             Self::ProviderUnavailable
             | Self::DependencyUnavailable
             | Self::BillingNotConfigured
+            | Self::TooBusy
             | Self::IdempotencyKeyInProgress => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -267,6 +271,7 @@ impl Code {
                 | Self::ProviderUnavailable
                 | Self::ProviderTimeout
                 | Self::DependencyUnavailable
+                | Self::TooBusy
                 | Self::IdempotencyKeyInProgress
                 | Self::Internal
         )
@@ -306,6 +311,7 @@ impl Code {
             Self::UnsupportedMediaType => "The body's type is not supported",
             Self::NotAnUpgrade => "There is no such move",
             Self::IdempotencyKeyReused => "The idempotency key was used for another request",
+            Self::TooBusy => "Too much at this moment",
             Self::IdempotencyKeyInProgress => "The first request with this idempotency key is still running",
             Self::IdempotencyAnswerGone => "The answer under this idempotency key is not kept any more",
             Self::QuotaExceeded => "The plan's allowance is used up",
