@@ -2,6 +2,7 @@
 // again however that ends.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -49,6 +50,18 @@ test('a place is free once the body is sent, long before its answer', async () =
     assert.deepEqual(body.messages[0].content, [{ type: 'text', text: 'What is it? Größe 世界' }, image(1_500_000)]);
     assert.ok(Number(headers['content-length']) > 2_000_000, 'its length is said');
   }
+});
+
+test('twelve of eight megabytes at once are all answered, a few at a time', async (t) => {
+  const memory = () => Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${platform.workerdPid()}/status`, 'utf8'))[1]) / 1024);
+  const before = memory();
+  let most = before;
+  const watch = setInterval(() => (most = Math.max(most, memory())), 20);
+  const answers = await Promise.all(Array.from({ length: 12 }, () => ask('openai/gpt-4o-memory', 6_000_000)));
+  clearInterval(watch);
+  t.diagnostic(`12 bodies of 8 MB: memory ${before} MB, then ${most} MB at most; ${answers.map(({ status }) => status).join(' ')}`);
+  // On a slow machine some may be told to come again.
+  for (const answer of answers) assert.ok(answer.status === 200 || answer.data?.code === 'too_busy', answer.text);
 });
 
 test('clients that leave in the middle of a body leave their places', async () => {

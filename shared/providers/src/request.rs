@@ -224,11 +224,12 @@ const MESSAGE_TOKENS: u64 = 4;
 const ANSWER_OPENING_TOKENS: u64 = 3;
 
 fn estimate_prompt(messages: &[Message], members: &Members, model: Option<&ModelRef>) -> u64 {
-    let definitions: u64 = ["tools", "functions", "response_format", "prediction"]
-        .iter()
-        .filter_map(|name| members.get(name))
-        .map(tokens::estimate)
-        .sum();
+    let definitions: u64 =
+        ["tools", "tool_choice", "functions", "response_format", "prediction", "chat_template_kwargs"]
+            .iter()
+            .filter_map(|name| members.get(name))
+            .map(tokens::estimate)
+            .sum();
     let spoken: u64 = messages
         .iter()
         .map(|message| MESSAGE_TOKENS.saturating_add(message.tokens_estimate(model)))

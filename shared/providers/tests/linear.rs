@@ -143,6 +143,9 @@ fn twice_as_much_is_at_most_a_little_more_than_twice_the_work() {
     }
 }
 
+/// A kind of input, and one of a size.
+type Kind<'a> = (&'a str, &'a dyn Fn(usize) -> String);
+
 const MODELS: [&str; 3] = ["openai/m", "anthropic/m", "gemini/m"];
 
 /// Works through inputs of twice the size each: the work is at most twice as much, and a tenth and what grows in steps.
@@ -204,7 +207,6 @@ fn what_is_sent_on_grows_as_what_was_sent() {
     };
     let properties = |n: usize| (0..n).map(|n| format!(r#""p{n}":{{}}"#)).collect::<Vec<_>>().join(",");
     let required = |n: usize| (0..n).map(|n| format!(r#""p{n}""#)).collect::<Vec<_>>().join(",");
-    type Kind<'a> = (&'a str, &'a dyn Fn(usize) -> String);
     let kinds: [Kind; 9] = [
         ("many calls and their results", &|n| turn(&(0..n / 8).map(|n| format!("c{n}")).collect::<Vec<_>>())),
         ("many calls with one id", &|n| turn(&vec!["call".to_owned(); n / 8])),
@@ -258,9 +260,8 @@ fn what_a_provider_streams_costs_what_it_is_long() {
         }
     };
     let frames = |n: usize, frame: &dyn Fn(usize) -> String| {
-        (0..n).map(|n| format!("data: {}\n\n", frame(n))).collect::<String>()
+        (0..n).flat_map(|n| ["data: ".to_owned(), frame(n), "\n\n".to_owned()]).collect::<String>()
     };
-    type Kind<'a> = (&'a str, &'a dyn Fn(usize) -> String);
     let kinds: [Kind; 8] = [
         ("chunks of text", &|n| frames(n, &|_| r#"{"choices":[{"index":0,"delta":{"content":"a"}}]}"#.into())),
         ("finishes again and again", &|n| {

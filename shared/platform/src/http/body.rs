@@ -180,30 +180,6 @@ impl Drop for Place {
     }
 }
 
-#[cfg(test)]
-mod places {
-    use super::{LONGEST_MS, MOST_AT_ONCE, Place};
-
-    #[test]
-    fn there_are_three_places_and_one_that_is_dropped_or_lost_is_free_again() {
-        let mut taken: Vec<Place> = (0..MOST_AT_ONCE).filter_map(|_| Place::free(0)).collect();
-        assert_eq!(taken.len(), MOST_AT_ONCE);
-        assert!(Place::free(LONGEST_MS - 1).is_none());
-        taken.pop();
-        let again = Place::free(1);
-        assert!(again.is_some() && Place::free(1).is_none());
-        // Two were lost with their requests; what is dropped late frees no other's.
-        std::mem::forget(taken.pop());
-        let lost = taken.pop();
-        let others: Vec<Place> = (0..MOST_AT_ONCE).filter_map(|_| Place::free(LONGEST_MS)).collect();
-        assert_eq!(others.len(), 2, "the third was taken a millisecond later");
-        drop(lost);
-        assert!(Place::free(LONGEST_MS).is_none());
-        drop((again, others));
-        assert!(Place::free(LONGEST_MS).is_some());
-    }
-}
-
 fn declared_length(scope: &Scope) -> Option<usize> {
     scope.header("content-length").and_then(|length| length.parse::<usize>().ok())
 }
@@ -284,5 +260,29 @@ async fn discard(reader: &ReadableStreamDefaultReader) {
             Either::Left((Ok(Some(piece)), _)) => length += piece.len(),
             _ => break,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LONGEST_MS, MOST_AT_ONCE, Place};
+
+    #[test]
+    fn there_are_three_places_and_one_that_is_dropped_or_lost_is_free_again() {
+        let mut taken: Vec<Place> = (0..MOST_AT_ONCE).filter_map(|_| Place::free(0)).collect();
+        assert_eq!(taken.len(), MOST_AT_ONCE);
+        assert!(Place::free(LONGEST_MS - 1).is_none());
+        taken.pop();
+        let again = Place::free(1);
+        assert!(again.is_some() && Place::free(1).is_none());
+        // Two were lost with their requests; what is dropped late frees no other's.
+        std::mem::forget(taken.pop());
+        let lost = taken.pop();
+        let others: Vec<Place> = (0..MOST_AT_ONCE).filter_map(|_| Place::free(LONGEST_MS)).collect();
+        assert_eq!(others.len(), 2, "the third was taken a millisecond later");
+        drop(lost);
+        assert!(Place::free(LONGEST_MS).is_none());
+        drop((again, others));
+        assert!(Place::free(LONGEST_MS).is_some());
     }
 }

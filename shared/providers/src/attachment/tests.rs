@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -251,4 +252,54 @@ fn recordings_are_reckoned_by_their_length() {
     assert_eq!(tokens(&vec![0xff; 60_000]), 720);
     let nothing = read_audio(&mut serde_json::Map::new(), "a").unwrap_err();
     assert_eq!(nothing.field, "a.data");
+}
+
+#[test]
+fn a_pdf_is_counted_in_one_pass() {
+    let steps = |make: &dyn Fn(usize) -> Vec<u8>, n: usize| {
+        let bytes = pdf(&[make(n)]);
+        crate::operations::of(|| assert!(pdf::count(&bytes).is_some()))
+    };
+    let kinds: [&dyn Fn(usize) -> Vec<u8>; 7] = [
+        &|n| object(3, "/Type /Page", None).repeat(n),
+        &|n| b"stream ".repeat(n),
+        &|n| b"stream\nendstream ".repeat(n),
+        &|n| b"obj ".repeat(n),
+        &|n| b"/Kids[R R".repeat(n),
+        &|n| [b"/".to_vec(), b"#41".repeat(n)].concat(),
+        &|n| object(3, "/Filter /FlateDecode", Some(&stored(&b"BT (x) Tj ET ".repeat(n)))),
+    ];
+    for (kind, make) in kinds.iter().enumerate() {
+        let (once, twice) = (steps(*make, 4_000), steps(*make, 8_000));
+        assert!(twice <= 2 * once + 200, "{kind}: {once} steps, then {twice}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), at in 0_usize..400) {
+        let mut document = pdf(&[object(3, "/Type /Page /Filter /FlateDecode /Kids [1 0 R]", Some(&stored(b"BT (x) Tj <41> ET")))]);
+        let at = at.min(document.len());
+        drop(document.splice(at..(at + bytes.len()).min(document.len()), bytes.iter().copied()));
+        let _ = pdf::count(&document);
+        for head in [&b"%PDF-"[..], b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"\xff\xd8", b"GIF8", b"RIFF\0\0\0\0WEBPVP8 ", b"RIFF\0\0\0\0WEBPVP8L", b"RIFF\0\0\0\0WAVEfmt "] {
+            let bytes = [head, &bytes].concat();
+            let _ = document_of(&bytes);
+            for model in ["openai/gpt-4o", "openai/x", "anthropic/x", "gemini/gemini-2.5-pro"] {
+                let tokens = image_tokens(&image(&bytes), Detail::Original, ModelRef::parse(model).ok().as_ref());
+                prop_assert!((1..=36_000).contains(&tokens));
+            }
+            let _ = recording::tokens(&bytes);
+        }
+    }
+
+    #[test]
+    fn base64_is_read_as_it_was_written(bytes in proptest::collection::vec(any::<u8>(), 0..50), text in "\\PC{0,40}") {
+        prop_assert_eq!(Base64::new(&encode(&bytes)).map(|data| data.bytes()), Some(bytes));
+        let _ = Base64::new(&text).map(|data| data.bytes());
+    }
+}
+
+fn document_of(bytes: &[u8]) -> Option<Attachment> {
+    document(bytes, "application/pdf", "a.pdf")
 }

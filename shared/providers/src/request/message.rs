@@ -117,6 +117,13 @@ fn read_message(message: Value, at: &str) -> Result<Message, InvalidRequest> {
         None | Some(Value::Null) => return Err(InvalidRequest::missing(format!("{at}.content"))),
         Some(content) => read_content(content, &format!("{at}.content"))?,
     };
+    if message.get("audio").is_some_and(|audio| !audio.is_null()) {
+        // The id of an answer that was spoken: there are none here, and on the operator's account they are somebody else's.
+        return Err(InvalidRequest::unsupported(
+            format!("{at}.audio"),
+            "is not offered here: send what was said as content.",
+        ));
+    }
     let mut rest = TextTally::default();
     message.values().for_each(|value| add_strings(value, &mut rest));
     Ok(Message { role, parts, tool_calls, tool_call_id, rest })
@@ -184,6 +191,11 @@ fn read_image(image: Option<Value>, at: &str) -> Result<Part, InvalidRequest> {
             format!("{at}.url"),
             "must be an https: or a data: URL.",
         ));
+    }
+    let media_type = url.get("data:".len()..).filter(|_| image::begins_with(&url, "data:"));
+    if media_type.is_some_and(|media_type| !image::begins_with(media_type.trim_start(), "image/")) {
+        // Some servers take documents and films here, which are counted otherwise.
+        return Err(InvalidRequest::out_of_range(format!("{at}.url"), "of an image: data:image/<type>;base64,<data>"));
     }
     let detail = match take_text(&mut image, "detail", at)?.as_deref() {
         Some("low") => Detail::Low,

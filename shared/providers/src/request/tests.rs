@@ -179,6 +179,28 @@ fn prompts_are_estimated_from_their_parts() {
 }
 
 #[test]
+fn what_leads_to_what_cannot_be_counted_is_refused() {
+    let content = |part: Value| json!({"messages": [{"role": "user", "content": [part]}]});
+    for (members, field) in [
+        (
+            content(json!({"type": "video_url", "video_url": {"url": "https://example.com/a.mp4"}})),
+            "messages[0].content[0].type",
+        ),
+        (content(json!({"type": "file", "file": {"file_id": "file-1"}})), "messages[0].content[0].file.file_id"),
+        (content(json!({"type": "file"})), "messages[0].content[0].file"),
+        (content(json!({"type": "input_audio", "input_audio": {}})), "messages[0].content[0].input_audio.data"),
+        (
+            content(json!({"type": "image_url", "image_url": {"url": "data:application/pdf;base64,JVBERi0"}})),
+            "messages[0].content[0].image_url.url",
+        ),
+        (json!({"messages": [{"role": "assistant", "audio": {"id": "audio_1"}}]}), "messages[0].audio"),
+    ] {
+        assert_eq!(fault(&members).0, field, "{members}");
+    }
+    assert!(parse(&body(&json!({"messages": [{"role": "assistant", "content": "x", "audio": null}]}))).is_ok());
+}
+
+#[test]
 fn what_no_value_can_hold_is_not_called_too_deep() {
     let raw = r#"{"model":"m","messages":[{"role":"user","content":"\ud800"}]}"#;
     let message = ChatRequest::parse(raw.as_bytes()).unwrap_err().message;
