@@ -1,23 +1,36 @@
 //! The call of the provider.
 
-use std::time::Duration;
+use std::{cell::RefCell, time::Duration};
 
 use tollgate_platform::{
     Problem, Scope, clock,
+    http::Place,
     outgoing::{self, Answer, Outgoing, Unreachable},
 };
-use tollgate_providers::{ChatRequest, CompletionMeta, ModelRef, encode_request};
+use tollgate_providers::{ChatRequest, CompletionMeta, ModelRef, UpstreamRequest};
 
-use crate::{admission::Hold, completions::invalid, failure, providers::Provided};
+use crate::{admission::Hold, failure, providers::Provided};
 
 /// The largest whole answer that is read: more than any model writes, and what an isolate can hold.
 pub const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+
+/// What is sent to a provider, once.
+pub struct Call(RefCell<Option<(UpstreamRequest, Option<Place>)>>);
+
+impl Call {
+    /// A call, and the place that it takes up in memory.
+    pub const fn new(upstream: UpstreamRequest, place: Option<Place>) -> Self {
+        Self(RefCell::new(Some((upstream, place))))
+    }
+}
 
 /// One question to one provider, held for.
 pub struct Question<'a> {
     pub scope: &'a Scope,
     pub hold: &'a Hold,
+    /// Without what was said in it, which is in the call.
     pub request: &'a ChatRequest,
+    call: Call,
     pub model: &'a ModelRef,
     pub provided: &'a Provided,
     /// When it was begun, by the clock on the wall, in milliseconds.
@@ -30,23 +43,24 @@ impl<'a> Question<'a> {
         scope: &'a Scope,
         hold: &'a Hold,
         request: &'a ChatRequest,
+        call: Call,
         model: &'a ModelRef,
         provided: &'a Provided,
     ) -> Self {
-        Self { scope, hold, request, model, provided, began: clock::wall().as_millis() }
+        Self { scope, hold, request, call, model, provided, began: clock::wall().as_millis() }
     }
 
     /// Asks, with an answer no longer than what is held for it; any status is an answer.
     pub async fn ask(&self) -> Result<Answer, Problem> {
-        let cap = self.hold.output_cap(self.request.requested_max_tokens(), self.model);
-        let endpoint = &self.provided.endpoint;
-        let upstream = encode_request(self.request, self.model, endpoint, cap).map_err(|error| invalid(&error))?;
-        let headers: Vec<_> = upstream.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let call = Outgoing { method: "POST", url: &upstream.url, headers: &headers, body: Some(&upstream.body) };
+        let Some((UpstreamRequest { url, headers, body }, place)) = self.call.0.take() else {
+            return Err(Problem::internal());
+        };
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let call = Outgoing { method: "POST", url: &url, headers: &headers, body: None };
         let limits = &self.provided.limits;
         // A whole answer's head comes with the answer: most providers send nothing before it is written.
         let patience = if self.request.stream() { limits.first_byte } else { limits.whole };
-        outgoing::send(self.scope, &call, patience).await.map_err(|error| self.unreachable(&error))
+        outgoing::send_large(self.scope, &call, (body, place), patience).await.map_err(|error| self.unreachable(&error))
     }
 
     /// The whole of an answer.

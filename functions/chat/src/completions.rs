@@ -5,15 +5,15 @@ use sha2::{Digest, Sha256};
 use tollgate_api::FieldError;
 use tollgate_platform::{
     Code, Problem, Scope,
-    http::{Reply, read_proven},
+    http::{ReadBody, Reply, read_proven},
     identity::{Asker, Metered, Payer, needs::Chat},
     meter::{MeterClient, RESERVATION_TTL_MS},
 };
-use tollgate_providers::{ChatRequest, InvalidRequest, InvalidRequestKind, ModelRef, Provider};
+use tollgate_providers::{ChatRequest, InvalidRequest, InvalidRequestKind, ModelRef, Provider, encode_request};
 
 use crate::{
     admission::{Admission, admit},
-    ask::Question,
+    ask::{Call, Question},
     extractive, once,
     providers::{self, Provided},
     streamed,
@@ -37,10 +37,16 @@ const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
     ))]
 #[worker::send]
 pub async fn completions(scope: Scope, caller: Metered<Chat>) -> Result<Reply, Problem> {
-    let caller = caller.into_asker();
-    let prove = async || MeterClient::of(&caller).prove(&scope, &caller).await;
-    let body = read_proven(&scope, MAX_BODY_BYTES, prove).await?;
-    let request = ChatRequest::parse(&body).map_err(|error| invalid(&error))?;
+    let (worker, caller) = (scope.clone(), caller.into_asker());
+    // What is held must be settled, whatever the client does; and what is read must be let go when it leaves in the middle of it.
+    scope.outlive(async move { complete(&worker, &caller).await }).await?
+}
+
+/// Reads the request, and has it answered.
+async fn complete(scope: &Scope, caller: &Asker) -> Result<Reply, Problem> {
+    let prove = async || MeterClient::of(caller).prove(scope, caller).await;
+    let body = read_proven(scope, MAX_BODY_BYTES, prove).await?;
+    let request = ChatRequest::parse(&body.bytes).map_err(|error| invalid(&error))?;
     let model =
         ModelRef::parse(request.model()).map_err(|error| Problem::new(Code::ModelNotFound, error.to_string()))?;
     let provided = match model.provider {
@@ -52,35 +58,42 @@ pub async fn completions(scope: Scope, caller: Metered<Chat>) -> Result<Reply, P
     }
     // What the provider has no equivalent for is said before anything is held. OpenAI has an equivalent for everything.
     if let Some(provided) = provided.as_ref().filter(|_| model.provider != Provider::OpenAi) {
-        tollgate_providers::encode_request(&request, &model, &provided.endpoint, None)
-            .map_err(|error| invalid(&error))?;
+        encode_request(&request, &model, &provided.endpoint, None).map_err(|error| invalid(&error))?;
     }
-    let worker = scope.clone();
-    let request = request.on_behalf_of(end_user(&caller));
-    // What is held must be settled, whatever the client does.
-    scope.outlive(async move { answer(&worker, &caller, &request, &body, model, provided).await }).await?
+    let request = request.on_behalf_of(end_user(caller));
+    answer(scope, caller, request, body, model, provided).await
 }
 
 /// Reserves, asks and settles.
 async fn answer(
     scope: &Scope,
     caller: &Asker,
-    request: &ChatRequest,
-    body: &[u8],
+    request: ChatRequest,
+    ReadBody { bytes, place }: ReadBody,
     model: ModelRef,
     provided: Option<Provided>,
 ) -> Result<Reply, Problem> {
     let ttl_ms = provided.as_ref().map_or(RESERVATION_TTL_MS, |provided| provided.limits.hold_ms());
-    match (admit(scope, caller, request, &model, body, ttl_ms).await?, provided) {
-        (Admission::Replay(reply), _) => Ok(reply),
-        (Admission::Go(hold), None) => Ok(extractive::answer(scope, &hold, request, &model)),
-        (Admission::Go(hold), Some(provided)) if request.stream() => {
-            streamed::answer(scope, hold, request, model, provided).await
-        }
-        (Admission::Go(hold), Some(provided)) => {
-            once::answer(&Question::new(scope, &hold, request, &model, &provided)).await
-        }
+    let hold = match admit(scope, caller, &request, &model, &bytes, ttl_ms).await? {
+        Admission::Replay(reply) => return Ok(reply),
+        Admission::Go(hold) => hold,
+    };
+    drop(bytes);
+    let Some(provided) = provided else {
+        return Ok(extractive::answer(scope, &hold, &request, &model));
+    };
+    let cap = hold.output_cap(request.requested_max_tokens(), &model);
+    let upstream = encode_request(&request, &model, &provided.endpoint, cap).map_err(|error| {
+        let problem = invalid(&error);
+        hold.release(scope, &problem);
+        problem
+    })?;
+    // What was said is in what is sent now, and nowhere else; with the last of it sent, its place is free.
+    let (request, call) = (request.without_content(), Call::new(upstream, place));
+    if request.stream() {
+        return streamed::answer(scope, hold, &request, call, model, provided).await;
     }
+    once::answer(&Question::new(scope, &hold, &request, call, &model, &provided)).await
 }
 
 /// Whoever asks, as a provider is told: it can tell one person from the others and blocks an abuser alone, and learns nothing.

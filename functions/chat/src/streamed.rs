@@ -18,7 +18,7 @@ use worker::Delay;
 
 use crate::{
     admission::{Finished, Hold},
-    ask::Question,
+    ask::{Call, Question},
     failure,
     providers::{Limits, Provided},
 };
@@ -67,10 +67,11 @@ pub async fn answer(
     scope: &Scope,
     hold: Hold,
     request: &ChatRequest,
+    call: Call,
     model: ModelRef,
     provided: Provided,
 ) -> Result<Reply, Problem> {
-    let question = Question::new(scope, &hold, request, &model, &provided);
+    let question = Question::new(scope, &hold, request, call, &model, &provided);
     let (mut begun, readable) = match hold.carry_out(scope, begin(&question)).await {
         Ok(Beginning::Stream(begun, readable)) => (begun, readable),
         Ok(Beginning::Whole(text, usage)) => {

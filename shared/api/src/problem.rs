@@ -87,6 +87,8 @@ pub enum Code {
     NotAnUpgrade,
     /// The same `Idempotency-Key` was used for another request.
     IdempotencyKeyReused,
+    /// Too many large bodies are being worked on.
+    TooBusy,
     /// The first request under this `Idempotency-Key` has not finished yet.
     IdempotencyKeyInProgress,
     /// The `Idempotency-Key` was answered and charged once, but the answer is not kept any more.
@@ -209,6 +211,7 @@ impl Code {
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::NotAnUpgrade => "not_an_upgrade",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
+            Self::TooBusy => "too_busy",
             Self::IdempotencyKeyInProgress => "idempotency_key_in_progress",
             Self::IdempotencyAnswerGone => "idempotency_answer_gone",
             Self::QuotaExceeded => "quota_exceeded",
@@ -258,6 +261,7 @@ impl Code {
             Self::ProviderUnavailable
             | Self::DependencyUnavailable
             | Self::BillingNotConfigured
+            | Self::TooBusy
             | Self::IdempotencyKeyInProgress => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -273,6 +277,7 @@ impl Code {
                 | Self::ProviderUnavailable
                 | Self::ProviderTimeout
                 | Self::DependencyUnavailable
+                | Self::TooBusy
                 | Self::IdempotencyKeyInProgress
                 | Self::Internal
         )
@@ -314,6 +319,7 @@ impl Code {
             Self::UnsupportedMediaType => "The body's type is not supported",
             Self::NotAnUpgrade => "There is no such move",
             Self::IdempotencyKeyReused => "The idempotency key was used for another request",
+            Self::TooBusy => "Too much at this moment",
             Self::IdempotencyKeyInProgress => "The first request with this idempotency key is still running",
             Self::IdempotencyAnswerGone => "The answer under this idempotency key is not kept any more",
             Self::QuotaExceeded => "The plan's allowance is used up",

@@ -12,7 +12,10 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, Headers, RequestInit, RequestRedirect, Response};
 use worker::Delay;
 
-use crate::Scope;
+use crate::{
+    Scope,
+    http::{Place, Pump, fixed_length_pipe},
+};
 
 #[wasm_bindgen]
 extern "C" {
@@ -70,6 +73,15 @@ pub struct Answer {
 /// # Errors
 /// When the other party cannot be reached, takes too long, or redirects; any other status is an answer.
 pub async fn send(scope: &Scope, call: &Outgoing<'_>, patience: Duration) -> Result<Answer, Unreachable> {
+    let init = head(call)?;
+    if let Some(body) = call.body {
+        init.set_body(&Uint8Array::from(body.as_bytes()));
+    }
+    fetch(scope, call.url, &init, patience).await
+}
+
+/// A call without its body.
+fn head(call: &Outgoing<'_>) -> Result<RequestInit, JsValue> {
     let init = RequestInit::new();
     init.set_method(call.method);
     init.set_redirect(RequestRedirect::Manual);
@@ -78,13 +90,50 @@ pub async fn send(scope: &Scope, call: &Outgoing<'_>, patience: Duration) -> Res
         headers.set(name, value)?;
     }
     init.set_headers(&headers);
-    if let Some(body) = call.body {
-        init.set_body(&Uint8Array::from(body.as_bytes()));
+    Ok(init)
+}
+
+/// As [`send`] with a body of its own that is large: it is handed over piece by piece, and with the last one it is out of memory and
+/// its place is free for another. What is answered meanwhile is not waited with.
+///
+/// # Errors
+/// As [`send`].
+pub async fn send_large(
+    scope: &Scope,
+    call: &Outgoing<'_>,
+    (body, place): (String, Option<Place>),
+    patience: Duration,
+) -> Result<Answer, Unreachable> {
+    let Some(place) = place else {
+        return send(scope, &Outgoing { body: Some(&body), ..*call }, patience).await;
+    };
+    let init = head(call)?;
+    let (pump, readable) = fixed_length_pipe(body.len())?;
+    init.set_body(&readable);
+    // When the call is given up or refused, writing fails and this ends, too.
+    scope.wait_until(hand_over(body, pump, place));
+    fetch(scope, call.url, &init, patience).await
+}
+
+/// What is handed over at once.
+const PIECE: usize = 64 * 1024;
+
+async fn hand_over(body: String, mut pump: Pump, place: Place) {
+    let mut at = 0;
+    while at < body.len() && !pump.is_gone() {
+        let end = body.ceil_char_boundary((at + PIECE).min(body.len()));
+        pump.write(&body[at..end]).await;
+        at = end;
     }
+    pump.close().await;
+    drop(place);
+}
+
+async fn fetch(scope: &Scope, url: &str, init: &RequestInit, patience: Duration) -> Result<Answer, Unreachable> {
     let abort = AbortController::new()?;
     init.set_signal(Some(&abort.signal()));
     scope.cost().fetch();
-    let head = JsFuture::from(global_fetch(call.url, &init)?);
+    let head = JsFuture::from(global_fetch(url, init)?);
     let response: Response = match select(head, Delay::from(patience)).await {
         Either::Left((response, _)) => response?.unchecked_into(),
         Either::Right(_) => {

@@ -1,6 +1,6 @@
 //! What the providers demand of tools, of calls and of their results.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::model::Provider;
 use crate::request::{ChatRequest, InvalidRequest, InvalidRequestKind, Message, Role, Tool, ToolChoice};
@@ -10,13 +10,14 @@ use crate::request::{ChatRequest, InvalidRequest, InvalidRequestKind, Message, R
 /// # Errors
 /// The call or the result that stands alone, by name.
 pub(crate) fn check_results(messages: &[Message], may_end_with_calls: bool) -> Result<(), InvalidRequest> {
-    // The calls that wait for their result, with the place of each.
-    let mut waiting: Vec<(&str, String)> = Vec::new();
-    let unanswered = |waiting: &[(&str, String)]| match waiting.first() {
+    // The calls that wait for their result: the places of each id, in their order.
+    let mut waiting: BTreeMap<&str, VecDeque<(usize, usize)>> = BTreeMap::new();
+    let unanswered = |waiting: &BTreeMap<&str, VecDeque<(usize, usize)>>| match waiting.values().flatten().min() {
         None => Ok(()),
-        Some((_, at)) => {
+        Some((message, call)) => {
+            let at = format!("messages[{message}].tool_calls[{call}].id");
             let message = "must be answered by a tool message before the assistant speaks again.";
-            Err(InvalidRequest::new(InvalidRequestKind::Missing, format!("{at}.id"), message))
+            Err(InvalidRequest::new(InvalidRequestKind::Missing, at, message))
         }
     };
     for (index, message) in messages.iter().enumerate() {
@@ -24,18 +25,18 @@ pub(crate) fn check_results(messages: &[Message], may_end_with_calls: bool) -> R
             Role::System | Role::User | Role::Function => {}
             Role::Assistant => {
                 unanswered(&waiting)?;
-                let place = |call: usize| format!("messages[{index}].tool_calls[{call}]");
-                waiting =
-                    message.tool_calls.iter().enumerate().map(|(call, made)| (made.id.as_str(), place(call))).collect();
+                waiting.clear();
+                for (call, made) in message.tool_calls.iter().enumerate() {
+                    waiting.entry(made.id.as_str()).or_default().push_back((index, call));
+                }
             }
             Role::Tool => {
                 let id = message.tool_call_id.as_deref().unwrap_or_default();
-                let Some(position) = waiting.iter().position(|(call, _)| *call == id) else {
+                if waiting.get_mut(id).and_then(VecDeque::pop_front).is_none() {
                     let message = "must be the id of a tool call in the assistant message before it, answered once.";
                     let field = format!("messages[{index}].tool_call_id");
                     return Err(InvalidRequest::new(InvalidRequestKind::OutOfRange, field, message));
-                };
-                waiting.remove(position);
+                }
             }
         }
     }

@@ -46,7 +46,7 @@ pub(crate) fn begins_with(url: &str, scheme: &str) -> bool {
 }
 
 /// Base64 in the one alphabet that every provider reads, without the line breaks and escapes that URLs bring along.
-fn plain_base64(data: &str) -> Cow<'_, str> {
+pub(crate) fn plain_base64(data: &str) -> Cow<'_, str> {
     if data.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b)) {
         return Cow::Borrowed(data);
     }

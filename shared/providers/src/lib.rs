@@ -35,6 +35,7 @@
 //! | `model` | `provider/model` names and the list of models |
 //! | `openai`, `anthropic`, `gemini` | each with `request`, `response`, `stream` |
 //! | `extractive` | `tollgate/extractive`, which calls no model |
+//! | `tokens`, `attachment` | how many tokens a text, an image, a document takes, before anything is sent |
 //! | `sse` | the incremental frame parser |
 //! | `session` | what all streams share: writing chunks, tallying what was delivered, settling usage |
 //! | `usage`, `price` | how many tokens, how many micro-dollars |
@@ -45,6 +46,7 @@
 //!    (implement `session::FrameDecoder`). 3. Its arms in `dispatch`. 4. Its rows in `price`. 5. Recordings in `tests/recordings`.
 
 mod anthropic;
+mod attachment;
 mod completion;
 mod conversation;
 mod dispatch;

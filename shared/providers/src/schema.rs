@@ -2,6 +2,7 @@
 //!
 //! Schemas are edited as text, so that the order of properties stays: models answer in that order.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -75,6 +76,13 @@ impl Guaranteed {
     /// # Errors
     /// What the provider refuses, with its path below `at`.
     pub(crate) fn closed(&self, schema: &str, at: &str) -> Result<String, InvalidRequest> {
+        if schema.len() > LONGEST {
+            return Err(InvalidRequest::out_of_range(at, &format!("of at most {LONGEST} bytes")));
+        }
+        self.close_at(schema, &At { above: None, name: at, place: None })
+    }
+
+    fn close_at(&self, schema: &str, at: &At) -> Result<String, InvalidRequest> {
         let Some(mut members) = Ordered::parse(schema) else {
             return Ok(schema.to_owned());
         };
@@ -83,7 +91,7 @@ impl Guaranteed {
                 "is not supported by {} in a schema that the answer must follow.",
                 self.provider.display_name()
             );
-            Err(InvalidRequest::unsupported(format!("{at}.{name}"), message))
+            Err(InvalidRequest::unsupported(at.below(name).to_string(), message))
         };
         if let Some((name, _)) = members.0.iter().find(|(name, _)| self.refused.contains(&name.as_str())) {
             return refuse(name);
@@ -107,13 +115,13 @@ impl Guaranteed {
             self.close(&mut members, at, kind.is_none())?;
         }
         for (name, value) in &mut members.0 {
-            let at = format!("{at}.{name}");
+            let at = at.below(name);
             if SCHEMA.contains(&name.as_str()) {
-                *value = self.closed(value, &at)?;
+                *value = self.close_at(value, &at)?;
             } else if SCHEMAS_BY_NAME.contains(&name.as_str()) {
                 if let Some(mut schemas) = Ordered::parse(value) {
                     for (name, schema) in &mut schemas.0 {
-                        *schema = self.closed(schema, &format!("{at}.{name}"))?;
+                        *schema = self.close_at(schema, &at.below(name))?;
                     }
                     *value = schemas.to_string();
                 }
@@ -123,7 +131,7 @@ impl Guaranteed {
                 let closed: Result<Vec<String>, InvalidRequest> = schemas
                     .iter()
                     .enumerate()
-                    .map(|(index, schema)| self.closed(schema.get(), &format!("{at}[{index}]")))
+                    .map(|(index, schema)| self.close_at(schema.get(), &at.item(index)))
                     .collect();
                 *value = format!("[{}]", closed?.join(","));
                 if self.one_of_is_any_of && name == "oneOf" {
@@ -134,13 +142,13 @@ impl Guaranteed {
         Ok(members.to_string())
     }
 
-    fn close(&self, members: &mut Ordered, at: &str, is_untyped: bool) -> Result<(), InvalidRequest> {
+    fn close(&self, members: &mut Ordered, at: &At, is_untyped: bool) -> Result<(), InvalidRequest> {
         match members.value("additionalProperties") {
             Some(Value::Bool(false)) => {}
             None => members.0.push(("additionalProperties".into(), "false".into())),
             Some(_) => {
                 let message = format!("must be false for {}.", self.provider.display_name());
-                return Err(InvalidRequest::unsupported(format!("{at}.additionalProperties"), message));
+                return Err(InvalidRequest::unsupported(at.below("additionalProperties").to_string(), message));
             }
         }
         if is_untyped {
@@ -149,16 +157,50 @@ impl Guaranteed {
         if self.all_required {
             let properties = members.get("properties").and_then(Ordered::parse).unwrap_or_default();
             let required = members.value("required").unwrap_or_default();
-            let required: Vec<&str> = required.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            if let Some((name, _)) = properties.0.iter().find(|(name, _)| !required.contains(&name.as_str())) {
+            let required: BTreeSet<&str> =
+                required.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            if let Some((name, _)) = properties.0.iter().find(|(name, _)| !required.contains(name.as_str())) {
                 let message = format!(
                     "must name every property, `{name}` too, for {} with strict.",
                     self.provider.display_name()
                 );
-                return Err(InvalidRequest::unsupported(format!("{at}.required"), message));
+                return Err(InvalidRequest::unsupported(at.below("required").to_string(), message));
             }
         }
         Ok(())
+    }
+}
+
+/// The longest schema that an answer may have to follow, in bytes: OpenAI takes 120,000 characters of names and 5,000 properties. It is
+/// taken apart at each of its levels, of which there are 64 at most.
+const LONGEST: usize = 512 * 1024;
+
+/// Where something stands in a schema: written out when it is told, since names may be long and what is below them much.
+struct At<'a> {
+    above: Option<&'a At<'a>>,
+    name: &'a str,
+    /// The place in a list of this name.
+    place: Option<usize>,
+}
+
+impl At<'_> {
+    const fn below<'a>(&'a self, name: &'a str) -> At<'a> {
+        At { above: Some(self), name, place: None }
+    }
+
+    const fn item(&self, place: usize) -> At<'_> {
+        At { place: Some(place), ..At { above: self.above, name: self.name, place: None } }
+    }
+}
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(above) = self.above {
+            write!(f, "{above}.")?;
+        }
+        // It is told to a client, who knows a name by its beginning.
+        write!(f, "{:.80}", self.name)?;
+        self.place.map_or(Ok(()), |place| write!(f, "[{place}]"))
     }
 }
 

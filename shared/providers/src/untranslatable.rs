@@ -31,7 +31,7 @@ pub(crate) fn check(request: &ChatRequest, provider: Provider) -> Result<(), Inv
         if let Some(call) = message.tool_calls.iter().position(|call| !call.is_function) {
             return refuse(format!("messages[{index}].tool_calls[{call}].type"));
         }
-        if let Some(part) = message.parts.iter().position(|part| matches!(part, Part::Other { .. })) {
+        if let Some(part) = message.parts.iter().position(|part| matches!(part, Part::Attached(_))) {
             return refuse(format!("messages[{index}].content[{part}].type"));
         }
     }

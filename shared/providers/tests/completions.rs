@@ -40,11 +40,11 @@ fn openai_s_missing_usage_is_put_in_and_nothing_else_changes() {
         let completion = decode("openai_", 200, None, format!("{head}{usage}}}").as_bytes()).unwrap();
         assert!(completion.body.starts_with(head), "{}", completion.body);
         let body: Value = serde_json::from_str(&completion.body).unwrap();
-        // "Gre, " + "f" + "{}" are 8 bytes of ASCII, "üß世界" 10 of others: 8/4 + 10/3, rounded up.
-        assert_eq!(completion.usage.completion_tokens, 6, "{usage}");
+        // "Grüße, 世界", "f" and "{}".
+        assert_eq!(completion.usage.completion_tokens, 10, "{usage}");
         assert_eq!(completion.usage.prompt_tokens, request(json!({})).prompt_tokens_estimate());
         assert!(completion.usage.estimated);
-        assert_eq!(body["usage"]["completion_tokens"], 6);
+        assert_eq!(body["usage"]["completion_tokens"], 10);
         assert_eq!(body["usage"]["total_tokens"], completion.usage.total());
     }
 }
@@ -103,7 +103,7 @@ fn gemini_s_answer_becomes_a_completion() {
 fn what_was_left_out_is_estimated_or_empty() {
     let message = br#"{"content":[{"type":"text","text":"abcdefgh"},{"type":"server_tool_use","id":"x"}],"stop_reason":"refusal"}"#;
     let completion = decode("anthropic_", 200, None, message).unwrap();
-    assert_eq!((completion.usage.completion_tokens, completion.usage.estimated), (2, true));
+    assert_eq!((completion.usage.completion_tokens, completion.usage.estimated), (3, true));
     assert!(completion.body.contains("\"finish_reason\":\"content_filter\""));
 
     let blocked =

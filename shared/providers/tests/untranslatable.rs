@@ -28,7 +28,7 @@ fn what_cannot_be_translated_is_named() {
         (json!({"response_format": {"type": "grammar"}}), "response_format.type"),
         (message(json!({"role": "function", "name": "f", "content": "x"})), "messages[1].role"),
         (
-            message(json!({"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]})),
+            message(json!({"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "QUJD"}}]})),
             "messages[1].content[0].type",
         ),
         (

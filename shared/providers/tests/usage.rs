@@ -152,9 +152,9 @@ fn a_figure_that_cannot_be_is_replaced_by_the_estimate() {
         let usage = whole("openai_", &json!({prompt: wrong, completion: 7}));
         assert_eq!(counts(usage), (estimate, 7, 0, 0, true), "prompt {wrong}");
         let usage = whole("openai_", &json!({prompt: 5, completion: wrong}));
-        assert_eq!(counts(usage), (5, 2, 0, 0, true), "answer {wrong}");
+        assert_eq!(counts(usage), (5, 3, 0, 0, true), "answer {wrong}");
         let usage = whole("anthropic_", &json!({"input_tokens": wrong, "output_tokens": wrong}));
-        assert_eq!(counts(usage), (estimate, 2, 0, 0, true), "both {wrong}");
+        assert_eq!(counts(usage), (estimate, 3, 0, 0, true), "both {wrong}");
         let usage =
             whole("gemini_", &json!({"promptTokenCount": 5, "candidatesTokenCount": 7, "totalTokenCount": wrong}));
         assert_eq!((usage.prompt_tokens, usage.completion_tokens), (5, 7), "total {wrong}");

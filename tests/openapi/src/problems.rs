@@ -121,6 +121,9 @@ explained! {
     IdempotencyKeyReused:
         "The same `Idempotency-Key` was sent before with another body.",
         "Use a new key for a new request, and the very same body for a retry.";
+    TooBusy:
+        "Too many large bodies are read and sent on at this moment. Nothing was charged.",
+        "Send the same request again after `Retry-After` seconds.";
     IdempotencyKeyInProgress:
         "The first request under this `Idempotency-Key` is still running.",
         "Send the same request with the same key again after `Retry-After` seconds: you get the answer of the first.";

@@ -19,13 +19,13 @@ mod respond;
 mod scope;
 mod serve;
 
-pub use body::{Json, UNPROVEN_BYTES, read_bounded, read_proven};
+pub use body::{Json, Place, ReadBody, UNPROVEN_BYTES, read_bounded, read_proven};
 pub use cookie::cookie;
 pub use csv::csv_text;
 pub use export::{Export, Format, export};
 pub use instant::{LATEST_INSTANT, instant};
 pub use page::{Page, cursor, cut, limit};
-pub use pump::{Pump, piece_of, pipe};
+pub use pump::{Pump, fixed_length_pipe, piece_of, pipe};
 pub use query::{NoParameters, OpenQuery, Query};
 pub use respond::{Reply, no_content, problem, stamp};
 pub use scope::Scope;

@@ -21,6 +21,13 @@ extern "C" {
 
     #[wasm_bindgen(method, getter)]
     fn writable(this: &IdentityTransformStream) -> WritableStream;
+
+    /// The same of a length that is known: a call whose body it is says its `Content-Length`.
+    #[wasm_bindgen(extends = IdentityTransformStream)]
+    type FixedLengthStream;
+
+    #[wasm_bindgen(constructor, catch)]
+    fn new(length: f64) -> Result<FixedLengthStream, JsValue>;
 }
 
 /// The writing end of a streamed answer.
@@ -38,7 +45,19 @@ pub struct Pump {
 /// # Errors
 /// What the runtime says when it cannot make one.
 pub fn pipe() -> Result<(Pump, ReadableStream), JsValue> {
-    let stream = IdentityTransformStream::new()?;
+    halves(&IdentityTransformStream::new()?)
+}
+
+/// As [`pipe`], for exactly so many bytes.
+///
+/// # Errors
+/// What the runtime says when it cannot make one.
+pub fn fixed_length_pipe(length: usize) -> Result<(Pump, ReadableStream), JsValue> {
+    #[expect(clippy::cast_precision_loss, reason = "no body has 2^53 bytes")]
+    halves(&FixedLengthStream::new(length as f64)?.into())
+}
+
+fn halves(stream: &IdentityTransformStream) -> Result<(Pump, ReadableStream), JsValue> {
     let writer = stream.writable().get_writer()?;
     Ok((Pump { writer, gone: false }, stream.readable()))
 }

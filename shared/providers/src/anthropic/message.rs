@@ -1,11 +1,12 @@
 //! OpenAI's flat list of messages as Anthropic's turns of content blocks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::{Map, Value, json};
 
 use crate::conversation;
 use crate::image::{self, Image};
+use crate::operations;
 use crate::request::{InvalidRequest, InvalidRequestKind, Message, Part, Role, ToolCall};
 
 /// The types of images Anthropic takes (<https://platform.claude.com/docs/en/build-with-claude/vision>).
@@ -139,7 +140,7 @@ fn content_blocks(message: &Message, at: &str) -> Result<Vec<Value>, InvalidRequ
                 };
                 blocks.push(json!({"type": "image", "source": source}));
             }
-            Part::Other { .. } => {
+            Part::Attached(_) => {
                 return Err(InvalidRequest::unsupported(
                     format!("{at}.content[{index}].type"),
                     "is not supported by Anthropic.",
@@ -155,8 +156,10 @@ fn content_blocks(message: &Message, at: &str) -> Result<Vec<Value>, InvalidRequ
 #[derive(Default)]
 struct Ids {
     taken: BTreeSet<String>,
-    /// The calls of the last turn of the assistant's that wait for their result: the client's id and Anthropic's.
-    waiting: Vec<(String, String)>,
+    /// The number behind an id that was taken already: it only grows, so that what was tried once is not tried again.
+    number: usize,
+    /// The calls of the last turn of the assistant's that wait for their result: Anthropic's ids by the client's, in their order.
+    waiting: BTreeMap<String, VecDeque<String>>,
 }
 
 impl Ids {
@@ -170,19 +173,18 @@ impl Ids {
         let plain = if plain.is_empty() { "call".to_owned() } else { plain };
         let mut unique = plain.clone();
         // The number of ids so far is free, or one soon after it: no search from the beginning.
-        let mut number = self.taken.len();
+        self.number = self.number.max(self.taken.len());
         while !self.taken.insert(unique.clone()) {
-            number += 1;
-            unique = format!("{plain}_{number}");
+            operations::count(1);
+            self.number += 1;
+            unique = format!("{plain}_{}", self.number);
         }
-        self.waiting.push((id.to_owned(), unique.clone()));
+        self.waiting.entry(id.to_owned()).or_default().push_back(unique.clone());
         unique
     }
 
+    /// Several calls of one id are answered in their order.
     fn of_result(&mut self, id: &str) -> String {
-        match self.waiting.iter().position(|(call, _)| call == id) {
-            Some(position) => self.waiting.remove(position).1,
-            None => String::new(),
-        }
+        self.waiting.get_mut(id).and_then(VecDeque::pop_front).unwrap_or_default()
     }
 }

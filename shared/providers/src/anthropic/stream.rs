@@ -1,5 +1,7 @@
 //! Streams: `message_start`, content blocks, `message_delta`, `message_stop`; `ping` and events not known here mean nothing.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -91,8 +93,6 @@ struct End {
 /// A tool call that is being streamed.
 #[derive(Debug)]
 struct OpenCall {
-    /// The content block it is.
-    block: u64,
     /// Its place among the tool calls, which is what OpenAI counts.
     index: u64,
     has_arguments: bool,
@@ -101,7 +101,8 @@ struct OpenCall {
 /// The state of a stream from Anthropic.
 #[derive(Debug, Default)]
 pub(crate) struct AnthropicStream {
-    open_calls: Vec<OpenCall>,
+    /// By the content block it is.
+    open_calls: BTreeMap<u64, OpenCall>,
     calls: u64,
     stop_reason: Option<String>,
 }
@@ -159,7 +160,7 @@ impl AnthropicStream {
                 session.tally.add(&name);
                 let function = json!({"name": name, "arguments": ""});
                 session.tool_call(0, &json!({"index": index, "id": id, "type": "function", "function": function}));
-                self.open_calls.push(OpenCall { block, index, has_arguments: false });
+                self.open_calls.insert(block, OpenCall { index, has_arguments: false });
                 // Normally `{}`, with the arguments to follow; some servers send all of them here.
                 if input.as_object().is_some_and(|input| !input.is_empty()) {
                     self.arguments(block, &input.to_string(), session);
@@ -179,7 +180,7 @@ impl AnthropicStream {
     }
 
     fn arguments(&mut self, block: u64, piece: &str, session: &mut Session) {
-        let Some(call) = self.open_calls.iter_mut().find(|call| call.block == block) else {
+        let Some(call) = self.open_calls.get_mut(&block) else {
             return;
         };
         if !piece.is_empty() {
@@ -191,9 +192,9 @@ impl AnthropicStream {
 
     /// A call without arguments streams none at all; clients parse the text as JSON, so it must be an object.
     fn block_stop(&mut self, block: u64, session: &mut Session) {
-        if self.open_calls.iter().any(|call| call.block == block && !call.has_arguments) {
+        if self.open_calls.get(&block).is_some_and(|call| !call.has_arguments) {
             self.arguments(block, "{}", session);
         }
-        self.open_calls.retain(|call| call.block != block);
+        self.open_calls.remove(&block);
     }
 }

@@ -105,7 +105,7 @@ fn documents_are_quoted_with_their_source() {
 #[test]
 fn the_limit_on_tokens_holds() {
     let completion = answer(&request(json!({"max_tokens": 4})), &meta());
-    assert_eq!(content(&completion), "This is an extra");
+    assert_eq!(content(&completion), "This is an extract");
     assert_eq!(completion.usage.completion_tokens, 4);
     assert!(completion.body.contains("\"finish_reason\":\"length\""));
 }

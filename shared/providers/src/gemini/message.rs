@@ -119,7 +119,7 @@ fn content_parts(message: &Message, at: &str) -> Result<Vec<Value>, InvalidReque
                     Image::Remote(url) => json!({"fileData": file(url)}),
                 });
             }
-            Part::Other { .. } => {
+            Part::Attached(_) => {
                 let field = format!("{at}.content[{index}].type");
                 return Err(InvalidRequest::unsupported(field, "is not supported by Google Gemini."));
             }

@@ -1,5 +1,7 @@
 //! Streams: every frame is a whole response with the next piece of each candidate; there is no closing event.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::part::{Answer, Candidate, finish_reason, is_fault};
@@ -15,8 +17,9 @@ pub(crate) struct GeminiStream {
     /// Tool calls so far, over all choices, for their ids.
     calls: u64,
     /// Tool calls so far of each choice, for their indices.
-    calls_of: Vec<(u64, u64)>,
-    finished: Vec<(u64, &'static str)>,
+    calls_of: BTreeMap<u64, u64>,
+    /// The choices that are finished, with the reason of each.
+    finished: BTreeMap<u64, &'static str>,
 }
 
 impl FrameDecoder for GeminiStream {
@@ -36,7 +39,7 @@ impl FrameDecoder for GeminiStream {
             return session.fail(ProviderError::in_stream(session.provider, error_body(error)));
         }
         if answer.is_blocked() && self.finished.is_empty() {
-            self.finished.push((0, "content_filter"));
+            self.finished.insert(0, "content_filter");
             session.complete = true;
         }
         for candidate in &answer.candidates {
@@ -49,11 +52,12 @@ impl FrameDecoder for GeminiStream {
 
     fn tail(&mut self, usage: Usage, session: &mut Session) {
         for (choice, reason) in &mut self.finished {
-            if *reason == "stop" && self.calls_of.iter().any(|(of, _)| of == choice) {
+            if *reason == "stop" && self.calls_of.contains_key(choice) {
                 *reason = "tool_calls";
             }
         }
-        session.finish_chunks(&self.finished, usage);
+        let finished: Vec<_> = self.finished.iter().map(|(choice, reason)| (*choice, *reason)).collect();
+        session.finish_chunks(&finished, usage);
     }
 }
 
@@ -85,19 +89,13 @@ impl GeminiStream {
             let what = format!("the model's answer ended with {reason}");
             return session.fail(ProviderError::bad_answer(session.provider, &what));
         }
-        let reason = finish_reason(reason, self.calls_of.iter().any(|(of, _)| *of == choice));
-        match self.finished.iter_mut().find(|(finished, _)| *finished == choice) {
-            Some((_, last)) => *last = reason,
-            None => self.finished.push((choice, reason)),
-        }
+        let reason = finish_reason(reason, self.calls_of.contains_key(&choice));
+        self.finished.insert(choice, reason);
     }
 
     fn next_index(&mut self, choice: u64) -> u64 {
-        if let Some((_, count)) = self.calls_of.iter_mut().find(|(of, _)| *of == choice) {
-            *count += 1;
-            return *count - 1;
-        }
-        self.calls_of.push((choice, 1));
-        0
+        let count = self.calls_of.entry(choice).or_default();
+        *count += 1;
+        *count - 1
     }
 }

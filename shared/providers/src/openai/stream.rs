@@ -24,6 +24,9 @@ struct Chunk<'a> {
     service_tier: Option<&'a RawValue>,
     #[serde(default, borrow)]
     error: Option<&'a RawValue>,
+    /// What it says it is: a chunk that does not is no pattern for others.
+    #[serde(default, borrow)]
+    object: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -162,9 +165,12 @@ impl OpenAiStream {
         let Some(members) = Members::parse(data) else {
             return session.fail_unreadable("a chunk that is no object");
         };
-        self.sample.get_or_insert_with(|| members.clone());
+        if chunk.object.is_some() {
+            self.sample.get_or_insert_with(|| members.clone());
+        }
         if usage.is_some() && choices.is_empty() {
-            self.usage_chunk = Some(members);
+            // Clients look for choices in each: what has none at all is made anew from one that has.
+            self.usage_chunk = Some(members).filter(|_| chunk.choices.is_some() && chunk.object.is_some());
         } else if finishes && !session.include_usage {
             self.hold(members, session);
         } else if usage.is_some() {

@@ -4,7 +4,9 @@ use serde_json::{Map, Value};
 
 use super::tools::{ToolCall, read_tool_calls};
 use super::{InvalidRequest, InvalidRequestKind};
+use crate::attachment::{self, Attachment, Detail};
 use crate::image;
+use crate::model::ModelRef;
 use crate::tokens::TextTally;
 
 /// Who speaks.
@@ -37,12 +39,10 @@ pub(crate) enum Part {
     Text(String),
     Image {
         url: String,
-        low_detail: bool,
+        detail: Detail,
     },
-    /// A part only OpenAI knows (`input_audio`, `file`), with its size.
-    Other {
-        bytes: usize,
-    },
+    /// A part only OpenAI knows: `input_audio`, `file`.
+    Attached(Attachment),
 }
 
 impl Message {
@@ -54,25 +54,25 @@ impl Message {
             .collect()
     }
 
-    pub(super) fn tokens_estimate(&self) -> u64 {
-        const IMAGE_TOKENS: u64 = 1_000;
-        const LOW_DETAIL_IMAGE_TOKENS: u64 = 85;
+    pub(super) fn tokens_estimate(&self, model: Option<&ModelRef>) -> u64 {
         let mut text = self.rest;
-        let mut other = 0;
+        let mut other = 0_u64;
         for part in &self.parts {
             match part {
                 Part::Text(part) => text.add(part),
-                Part::Image { low_detail: true, .. } => other += LOW_DETAIL_IMAGE_TOKENS,
-                Part::Image { .. } => other += IMAGE_TOKENS,
-                // Base64 of a recording or a document: about 10 bytes of it make a token.
-                Part::Other { bytes } => other += (*bytes as u64).div_ceil(10),
+                Part::Image { url, detail } => other += attachment::image_tokens(url, *detail, model),
+                Part::Attached(attachment) => other = other.saturating_add(attachment.tokens(model)),
             }
+            // No token reaches from one part into the next.
+            text.gap();
         }
         for call in &self.tool_calls {
             text.add(&call.name);
+            text.gap();
             text.add(&call.arguments);
+            text.gap();
         }
-        text.tokens() + other
+        text.tokens().saturating_add(other)
     }
 }
 
@@ -117,6 +117,13 @@ fn read_message(message: Value, at: &str) -> Result<Message, InvalidRequest> {
         None | Some(Value::Null) => return Err(InvalidRequest::missing(format!("{at}.content"))),
         Some(content) => read_content(content, &format!("{at}.content"))?,
     };
+    if message.get("audio").is_some_and(|audio| !audio.is_null()) {
+        // The id of an answer that was spoken: there are none here, and on the operator's account they are somebody else's.
+        return Err(InvalidRequest::unsupported(
+            format!("{at}.audio"),
+            "is not offered here: send what was said as content.",
+        ));
+    }
     let mut rest = TextTally::default();
     message.values().for_each(|value| add_strings(value, &mut rest));
     Ok(Message { role, parts, tool_calls, tool_call_id, rest })
@@ -125,7 +132,10 @@ fn read_message(message: Value, at: &str) -> Result<Message, InvalidRequest> {
 /// Every text inside a value.
 fn add_strings(value: &Value, tally: &mut TextTally) {
     match value {
-        Value::String(text) => tally.add(text),
+        Value::String(text) => {
+            tally.add(text);
+            tally.gap();
+        }
         Value::Array(items) => items.iter().for_each(|item| add_strings(item, tally)),
         Value::Object(members) => members.values().for_each(|member| add_strings(member, tally)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -152,7 +162,19 @@ fn read_part(part: Value, at: &str) -> Result<Part, InvalidRequest> {
             .map(Part::Text)
             .ok_or_else(|| InvalidRequest::missing(format!("{at}.{kind}"))),
         "image_url" => read_image(part.remove("image_url"), &format!("{at}.image_url")),
-        _ => Ok(Part::Other { bytes: Value::Object(part).to_string().len() }),
+        "file" => Ok(Part::Attached(attachment::read_file(
+            &mut object(part.remove(&kind), at, &kind)?,
+            &format!("{at}.file"),
+        )?)),
+        "input_audio" => {
+            let mut audio = object(part.remove(&kind), at, &kind)?;
+            Ok(Part::Attached(attachment::read_audio(&mut audio, &format!("{at}.input_audio"))?))
+        }
+        _ => {
+            let message =
+                "must be text, image_url, input_audio or file: of others nobody can say before what they take.";
+            Err(InvalidRequest::unsupported(format!("{at}.type"), message))
+        }
     }
 }
 
@@ -170,8 +192,25 @@ fn read_image(image: Option<Value>, at: &str) -> Result<Part, InvalidRequest> {
             "must be an https: or a data: URL.",
         ));
     }
-    let low_detail = take_text(&mut image, "detail", at)?.as_deref() == Some("low");
-    Ok(Part::Image { url, low_detail })
+    let media_type = url.get("data:".len()..).filter(|_| image::begins_with(&url, "data:"));
+    if media_type.is_some_and(|media_type| !image::begins_with(media_type.trim_start(), "image/")) {
+        // Some servers take documents and films here, which are counted otherwise.
+        return Err(InvalidRequest::out_of_range(format!("{at}.url"), "of an image: data:image/<type>;base64,<data>"));
+    }
+    let detail = match take_text(&mut image, "detail", at)?.as_deref() {
+        Some("low") => Detail::Low,
+        Some("high") => Detail::High,
+        _ => Detail::Original,
+    };
+    Ok(Part::Image { url, detail })
+}
+
+fn object(value: Option<Value>, at: &str, name: &str) -> Result<Map<String, Value>, InvalidRequest> {
+    match value {
+        None | Some(Value::Null) => Err(InvalidRequest::missing(format!("{at}.{name}"))),
+        Some(Value::Object(object)) => Ok(object),
+        Some(_) => Err(InvalidRequest::wrong_type(format!("{at}.{name}"), "an object")),
+    }
 }
 
 /// Takes a string member out of an object; null counts as absent.
