@@ -21,6 +21,7 @@ import Stripe from 'stripe';
 import { installPython } from '../../tools/lib/python.mjs';
 import { pushCatalogue } from '../../tools/catalogue-push.mjs';
 import { freePort } from './platform.mjs';
+import { payments } from './stripe-payments.mjs';
 
 const VERSION = '1.15.0';
 /** What localstripe 1.15.0 was tried with. */
@@ -37,6 +38,7 @@ export async function startStripe() {
   const { backend, stopBackend } = await startBackend();
   const state = { prices: new Map(), sessions: new Map(), schedules: new Map(), overlays: new Map(), keys: new Map(), cards: new Map(), shape: 'new', requests: [], faults: [], portals: 0, meters: new Map(), meterEvents: new Map(), ahead: 0 };
   const events = [];
+  state.payments = payments({ state, backend, answers: { ok, missing, error, list } });
   const server = createServer((request, response) => {
     answer(state, backend, request).then(
       ({ status, body, headers = {} }) => {
@@ -241,6 +243,7 @@ export async function startStripe() {
     },
     changed,
     emit,
+    ...state.payments.actions(emit),
   };
 }
 
@@ -348,7 +351,8 @@ async function once_(state, key, fingerprint, work) {
 }
 
 const error = (status, message, code) => ({ status, body: { error: { type: 'invalid_request_error', message, code } } });
-const missing = (what) => error(404, `No such ${what}`, 'resource_missing');
+// https://docs.stripe.com/error-codes#resource-missing: 404 for the object that the path names, 400 for one that a parameter does.
+const missing = (what, param = 'id') => ({ status: param === 'id' ? 404 : 400, body: { error: { type: 'invalid_request_error', message: `No such ${what}`, code: 'resource_missing', param } } });
 const ok = (body) => ({ status: 200, body });
 const list = (url, data) => ok({ object: 'list', url, has_more: false, data });
 
@@ -383,6 +387,8 @@ async function route(state, backend, method, address, body, text) {
   if (kind === 'billing' && id === 'meters') return meters(state, method, sub, address.pathname.split('/')[5], query, body);
   if (kind === 'billing' && id === 'meter_events' && method === 'POST') return meterEvent(state, body);
   if (kind === 'subscription_schedules') return schedules(state, backend, method, id, sub, body);
+  const paid = await state.payments.route(method, kind, id, sub, query);
+  if (paid) return paid;
   if (kind === 'invoices' && method === 'GET' && !id) return invoices(backend, query);
   if (kind === 'subscriptions') {
     const expand = [query.expand ?? []].flat();
@@ -610,6 +616,7 @@ async function update(state, backend, id, body) {
       if (state.cards.get(before.customer) === BAD_CARD && body.payment_behavior === 'error_if_incomplete') return { status: 402, body: { error: { type: 'card_error', code: 'card_declined', message: 'Your card was declined.' } } };
       await must(backend('POST', '/v1/invoiceitems', { customer: before.customer, amount: String(due), currency: 'usd' }));
       const invoice = await must(backend('POST', '/v1/invoices', { customer: before.customer, subscription: id }));
+      state.parts.add(invoice.id);
       await must(backend('POST', `/v1/invoices/${invoice.id}/pay`, {}));
       await state.paid(before.customer, id, invoice.id);
     }

@@ -62,8 +62,12 @@ async fn later(scope: &Scope, event: &EventRow, problem: &Problem, seconds: u32)
     Processed::Later { seconds }
 }
 
-/// Follows the subscription that the event is about.
+/// Follows the subscription that the event is about, or the payment.
 async fn follow(scope: &Scope, event: &EventRow) -> Result<(), Failure> {
+    if let Some(payment) = &event.payment_id {
+        let converged = billing::follow_payment(scope, payment, "stripe-webhook").await?;
+        return billing::carry_out(scope, &converged.held).await.map_err(Failure::later);
+    }
     let Some(subscription) = event.subscription_id.as_deref() else {
         return Err(Failure::Foreign("it is about no subscription"));
     };

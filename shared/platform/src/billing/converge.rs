@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How often a change is decided again when others change the same state.
-const TRIES: u32 = 10;
+pub(super) const TRIES: u32 = 10;
 
 /// Why a state could not follow.
 #[derive(Debug)]
