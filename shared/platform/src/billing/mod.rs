@@ -27,11 +27,11 @@ mod renewal;
 mod waiting;
 
 pub use carry_out::{carry_out, tell};
-pub use converge::{Converged, Failure, arrange, converge_on, reconcile, subscription_at_stripe, tick};
-pub use customer::{customer, known_customer};
+pub use converge::{Converged, Failure, arrange, catch_up, converge_on, reconcile, subscription_at_stripe, tick};
+pub use customer::{all_customers, customer, known_customer, lost_customer};
 pub use held::{Held, Later, load, load_all};
 pub use jobs::{JOBS_PATH, Job, Place, Reported, Worked, have_done, have_overage_reported, have_told};
 pub use overage::{Told, tell_overage};
 pub use payments::{compare_payments, follow_payment};
-pub use prices::price_ids;
+pub use prices::{forget_prices, price_ids};
 pub use waiting::hand_over_events;
