@@ -32,7 +32,7 @@ use crate::{
     (status = 200, body = CheckoutOut), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 402, body = Problem, description = "`payment_required`: a payment is missing, or the card was declined"),
     (status = 403, body = Problem, description = "Not an owner, or a key without `billing`"),
-    (status = 409, body = Problem, description = "`conflict`: the subscription is paused, or the plan was not bought here"), (status = 413, body = Problem), (status = 415, body = Problem),
+    (status = 409, body = Problem, description = "`conflict`: the subscription is paused, the plan was not bought here, or others open checkouts for it at this moment"), (status = 413, body = Problem), (status = 415, body = Problem),
     (status = 422, body = Problem, description = "`not_an_upgrade`: there is no such move up from what is held"),
     (status = 503, body = Problem, description = "`billing_not_configured`, or Stripe cannot be reached"),
 ))]
