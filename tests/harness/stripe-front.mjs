@@ -21,6 +21,7 @@ import Stripe from 'stripe';
 import { installPython } from '../../tools/lib/python.mjs';
 import { pushCatalogue } from '../../tools/catalogue-push.mjs';
 import { freePort } from './platform.mjs';
+import { payments } from './stripe-payments.mjs';
 
 const VERSION = '1.15.0';
 /** What localstripe 1.15.0 was tried with. */
@@ -35,8 +36,9 @@ export const API_VERSION = '2026-10-28.endive';
 /** Starts both; they end with the test file. */
 export async function startStripe() {
   const { backend, stopBackend } = await startBackend();
-  const state = { prices: new Map(), sessions: new Map(), schedules: new Map(), overlays: new Map(), keys: new Map(), cards: new Map(), shape: 'new', requests: [], faults: [], portals: 0, meters: new Map(), meterEvents: new Map(), ahead: 0 };
+  const state = { prices: new Map(), sessions: new Map(), schedules: new Map(), overlays: new Map(), keys: new Map(), cards: new Map(), shape: 'new', requests: [], faults: [], portals: 0, meters: new Map(), meterEvents: new Map(), ahead: 0, deleted: new Set(), foreign: new Set() };
   const events = [];
+  state.payments = payments({ state, backend, answers: { ok, missing, error, list } });
   const server = createServer((request, response) => {
     answer(state, backend, request).then(
       ({ status, body, headers = {} }) => {
@@ -137,6 +139,8 @@ export async function startStripe() {
       if (invoice) await paid(session.customer, id, invoice);
       return id;
     },
+    /** The session behind the address of a checkout. */
+    session: (url) => state.sessions.get(new URL(url).pathname.split('/').at(-1)),
     /** A subscription as Stripe answers it now. */
     subscription: (id) => subscription(state, backend, id, {}),
     /** The renewal is charged to a card that is declined. */
@@ -235,12 +239,40 @@ export async function startStripe() {
     /** From now on this customer's charges are declined. */
     decline: (customer) => withCard(customer, BAD_CARD),
     accept: (customer) => withCard(customer, GOOD_CARD),
+    /** An operator deletes a customer: its subscriptions are cancelled, and nothing more can be done for it. */
+    async deleteCustomer(customer) {
+      const { data } = await local('GET', '/v1/subscriptions?status=all&limit=100000');
+      for (const { id } of data.filter((one) => one.customer === customer && one.status !== 'canceled')) {
+        await local('DELETE', `/v1/subscriptions/${id}`);
+        await changed(id, 'deleted');
+      }
+      state.deleted.add(customer);
+    },
+    /** The key is of the other mode, in which these customers are not; `[]`: the key is put right. */
+    otherMode(customers) {
+      state.foreign.clear();
+      customers.forEach((customer) => state.foreign.add(customer));
+    },
+    /** An operator archives a price, and another one takes its key over: its id. Without a successor that of the old one, `of` which one may be made later. */
+    async replacePrice(lookupKey, { successor = true, of } = {}) {
+      const old = [...state.prices.values()].find((price) => (of ? price.id === of : price.lookup_key === lookupKey));
+      Object.assign(old, { active: false, lookup_key: null });
+      if (!successor) return old.id;
+      const { unit_amount: amount, currency, product, metadata, recurring } = old;
+      const price = { ...structuredClone(old), id: `price_${short()}`, active: true, lookup_key: lookupKey };
+      const plan = { id: price.id, amount: String(amount), currency, interval: recurring.interval, product };
+      for (const [name, value] of Object.entries(metadata)) plan[`metadata[${name}]`] = value;
+      await local('POST', '/v1/plans', plan);
+      state.prices.set(price.id, price);
+      return price.id;
+    },
     cancelNow: async (id) => {
       await local('DELETE', `/v1/subscriptions/${id}`);
       return changed(id, 'deleted');
     },
     changed,
     emit,
+    ...state.payments.actions(emit),
   };
 }
 
@@ -348,7 +380,8 @@ async function once_(state, key, fingerprint, work) {
 }
 
 const error = (status, message, code) => ({ status, body: { error: { type: 'invalid_request_error', message, code } } });
-const missing = (what) => error(404, `No such ${what}`, 'resource_missing');
+// https://docs.stripe.com/error-codes#resource-missing: 404 for the object that the path names, 400 for one that a parameter does.
+const missing = (what, param = 'id') => ({ status: param === 'id' ? 404 : 400, body: { error: { type: 'invalid_request_error', message: `No such ${what}`, code: 'resource_missing', param } } });
 const ok = (body) => ({ status: 200, body });
 const list = (url, data) => ok({ object: 'list', url, has_more: false, data });
 
@@ -368,9 +401,26 @@ function tree(form) {
   return lists(root);
 }
 
+/** A customer that was deleted, or is of the other mode. https://docs.stripe.com/error-codes#resource-missing */
+function unknown(state, customer, { alsoDeleted = true } = {}) {
+  const other = state.foreign.has(customer);
+  if (!other && !(alsoDeleted && state.deleted.has(customer))) return undefined;
+  return missing(`customer: '${customer}'${other ? '; a similar object exists in test mode, but a live mode key was used to make this request.' : ''}`, 'customer');
+}
+
 async function route(state, backend, method, address, body, text) {
   const [, version, kind, id, sub] = address.pathname.split('/');
   const query = tree(address.searchParams);
+  // What is left of a customer that was deleted: https://docs.stripe.com/api/customers/delete. Its subscriptions and invoices stay.
+  if (kind === 'customers' && id && state.foreign.has(id)) return missing(`customer: '${id}'`);
+  if (kind === 'customers' && id && state.deleted.has(id)) return method === 'GET' ? ok({ id, object: 'customer', deleted: true }) : missing(`customer: '${id}'`);
+  const named = unknown(state, body.customer ?? query.customer, { alsoDeleted: method === 'POST' || kind === 'invoices' });
+  if (named) return named;
+  if (kind === 'subscriptions' && id && state.foreign.size) {
+    const { status, body: raw } = await backend('GET', `/v1/subscriptions/${id}`);
+    if (status === 200 && state.foreign.has(raw.customer)) return missing(`subscription: '${id}'`);
+  }
+  if (kind === 'checkout' && state.foreign.has(state.sessions.get(sub)?.customer)) return missing(`checkout.session: ${sub}`);
   const pass = () => passOn(backend, method, address, text);
   if (version !== 'v1') return missing('address');
   if (kind === 'prices') return prices(state, backend, method, id, query, body);
@@ -383,6 +433,8 @@ async function route(state, backend, method, address, body, text) {
   if (kind === 'billing' && id === 'meters') return meters(state, method, sub, address.pathname.split('/')[5], query, body);
   if (kind === 'billing' && id === 'meter_events' && method === 'POST') return meterEvent(state, body);
   if (kind === 'subscription_schedules') return schedules(state, backend, method, id, sub, body);
+  const paid = await state.payments.route(method, kind, id, sub, query);
+  if (paid) return paid;
   if (kind === 'invoices' && method === 'GET' && !id) return invoices(backend, query);
   if (kind === 'subscriptions') {
     const expand = [query.expand ?? []].flat();
@@ -465,8 +517,13 @@ const isMetered = (state, price) => state.prices.get(price)?.recurring.usage_typ
 const counted = (state, { price, quantity }) => (isMetered(state, price) ? { price } : { price, quantity: Number(quantity ?? 1) });
 
 /** What is wrong with lines of prices. */
-function faultOf(state, lines) {
-  if (lines.some(({ price }) => !state.prices.has(price))) return missing('price');
+function faultOf(state, lines, name = 'line_items') {
+  const unusable = lines.findIndex(({ price }) => !state.prices.get(price)?.active);
+  if (unusable >= 0) {
+    const { price } = lines[unusable];
+    if (!state.prices.has(price)) return missing(`price: '${price}'`, `${name}[${unusable}][price]`);
+    return { status: 400, body: { error: { type: 'invalid_request_error', param: `${name}[${unusable}][price]`, message: 'The price specified is inactive. This field only accepts active prices.' } } };
+  }
   const metered = lines.find(({ price, quantity }) => isMetered(state, price) && quantity !== undefined);
   if (metered) return error(400, 'Quantity should not be specified where usage_type is `metered`. Remove quantity.');
   if (new Set(lines.map(({ price }) => state.prices.get(price).recurring.interval)).size > 1) return error(400, 'Prices of one subscription must have the same interval.');
@@ -593,12 +650,11 @@ async function update(state, backend, id, body) {
     for (const change of body.items) {
       const at = items.findIndex((item) => item.id === change.id);
       if (change.id && at < 0) return missing('subscription_item');
-      if (change.price && !state.prices.has(change.price)) return missing('price');
       if (change.deleted === 'true') items.splice(at, 1);
       else if (at >= 0) items[at] = { id: change.id, price: change.price ?? items[at].price, quantity: change.quantity ?? (change.price && isMetered(state, change.price) ? undefined : items[at].quantity) };
       else items.push({ id: `si_${short()}`, price: change.price, quantity: change.quantity });
     }
-    const fault = faultOf(state, items.map(({ price, quantity }) => ({ price, quantity })));
+    const fault = faultOf(state, items.map(({ price, quantity }) => ({ price, quantity })), 'items');
     if (fault) return fault;
     items.forEach((item, at) => (items[at] = { id: item.id, ...counted(state, item) }));
     const cents = (these) => these.reduce((sum, { price, quantity }) => sum + (isMetered(state, price) ? 0 : state.prices.get(price).unit_amount * quantity), 0);
@@ -610,6 +666,7 @@ async function update(state, backend, id, body) {
       if (state.cards.get(before.customer) === BAD_CARD && body.payment_behavior === 'error_if_incomplete') return { status: 402, body: { error: { type: 'card_error', code: 'card_declined', message: 'Your card was declined.' } } };
       await must(backend('POST', '/v1/invoiceitems', { customer: before.customer, amount: String(due), currency: 'usd' }));
       const invoice = await must(backend('POST', '/v1/invoices', { customer: before.customer, subscription: id }));
+      state.parts.add(invoice.id);
       await must(backend('POST', `/v1/invoices/${invoice.id}/pay`, {}));
       await state.paid(before.customer, id, invoice.id);
     }
@@ -636,7 +693,7 @@ async function schedules(state, backend, method, id, action, body) {
     overlay(state, schedule.subscription).schedule = null;
     Object.assign(schedule, { status: 'released', released_subscription: schedule.subscription, subscription: null });
   } else if (method === 'POST') {
-    const fault = body.phases.map(({ items }) => faultOf(state, items)).find(Boolean);
+    const fault = body.phases.map(({ items }, at) => faultOf(state, items, `phases[${at}][items]`)).find(Boolean);
     if (fault) return fault;
     if (!body.phases[0].start_date || !body.phases[0].end_date) return error(400, 'The first phase needs its dates.');
     schedule.phases = body.phases.map((phase) => ({ ...phase, items: phase.items.map((item) => counted(state, item)) }));

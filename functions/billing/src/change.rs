@@ -23,7 +23,7 @@ use tollgate_platform::{
 
 use crate::{
     checkout::no_way,
-    choice::{Choice, Line, priced, with_line, with_lines},
+    choice::{Choice, Line, priced, unusable_price, with_line, with_lines},
     shown::shown,
 };
 
@@ -49,7 +49,7 @@ pub async fn patch(
     guard::admit(&scope, Outgoing::PlanChange, Asking { tenant: Some(caller.tenant), ..Asking::default() }).await?;
     let nothing = || no_way(NoWay::NotAMove, &scope);
     let customer = billing::known_customer(&scope, caller.tenant).await?.ok_or_else(nothing)?;
-    let held = billing::reconcile(&scope, caller.tenant, product, &customer, "billing").await?.held;
+    let held = billing::catch_up(&scope, caller.tenant, product, &customer, "billing").await?;
     billing::have_told(&scope, &held).await?;
     let paid = held.subscription.paid.clone().ok_or_else(nothing)?;
     let held = if let Some(cancel) = patch.cancel_at_period_end {
@@ -119,6 +119,18 @@ pub async fn at_once(
     choice: Choice,
     goes_on: bool,
 ) -> Result<Held, Problem> {
+    change_now(scope, stripe, held, choice, goes_on, true).await
+}
+
+/// `again`: a price that Stripe does not take is looked up anew, and it is tried once more.
+async fn change_now(
+    scope: &Scope,
+    stripe: &Stripe,
+    held: &Held,
+    choice: Choice,
+    goes_on: bool,
+    again: bool,
+) -> Result<Held, Problem> {
     let paid = held.subscription.paid.as_ref().ok_or_else(Problem::internal)?;
     let product = held.subscription.product;
     let object = billing::subscription_at_stripe(stripe, &paid.id).await?;
@@ -154,8 +166,15 @@ pub async fn at_once(
         Err(error @ StripeError::Refused { .. }) => {
             // Stripe answers a key as it did before for a day, a declined card too: the next try is to have another one. Of
             // two who were refused at once one counts.
-            let _ = held.commit(scope, (held.subscription.clone(), Vec::new()), held.later, "billing").await;
-            Err(error.into())
+            let noted = held.commit(scope, (held.subscription.clone(), Vec::new()), held.later, "billing").await;
+            if !error.is_unusable_price() {
+                return Err(error.into());
+            }
+            forget(&lines);
+            match noted {
+                Ok(held) if again => Box::pin(change_now(scope, stripe, &held, choice, goes_on, false)).await,
+                _ => Err(unusable_price()),
+            }
         }
         // The answer was lost: whether it was done is to be seen.
         Err(StripeError::Unavailable) => match follow(scope, held, &paid.id).await {
@@ -190,36 +209,48 @@ async fn at_period_end(
     }
     let object = billing::subscription_at_stripe(stripe, &paid.id).await?;
     release(stripe, &object, held.revision).await?;
-    let mut lines = priced(scope, stripe, product, offer, choice).await?;
-    let mut held_lines = {
-        let held_offer = paid.offer(product).ok_or_else(Problem::internal)?;
-        let held_choice = Choice { plan: paid.plan, interval: paid.interval, seats: paid.seats };
-        priced(scope, stripe, product, held_offer, held_choice).await?
-    };
+    let held_offer = paid.offer(product).ok_or_else(Problem::internal)?;
+    let held_choice = Choice { plan: paid.plan, interval: paid.interval, seats: paid.seats };
     // A phase has the items that it names and no other: what the operator put beside the plan stays.
     let others = Paid::others_of(&object).into_iter().map(|(price, quantity)| Line { key: None, price, quantity });
     let others: Vec<_> = others.collect();
-    held_lines.extend(others.iter().cloned());
-    lines.extend(others);
     // What was arranged before is part of the key: one that was given up is not answered again.
     let before = object.schedule.as_deref().unwrap_or("none");
     let tag = format!("{}-{}-{before}-{:?}", paid.id, held.revision, choice.wanted());
     let what_runs = Form::new().with("from_subscription", &paid.id);
     let begun = stripe.post("/v1/subscription_schedules", &what_runs, &format!("schedule-{tag}")).await;
     let schedule: Schedule = begun.map_err(at_the_same_time)?;
-    let form = Form::new()
-        .with("end_behavior", "release")
-        .with("proration_behavior", "none")
-        .with("phases[0][start_date]", paid.period.start.as_seconds())
-        .with("phases[0][end_date]", at.as_seconds());
-    let form = with_lines(form, "phases[0][items]", &held_lines);
-    let form = with_lines(form, "phases[1][items]", &lines)
-        .with("phases[1][proration_behavior]", "none")
-        .with("phases[1][duration][interval]", choice.interval.as_str())
-        .with("phases[1][duration][interval_count]", 1);
-    let path = format!("/v1/subscription_schedules/{}", schedule.id);
-    let arranged: Result<Schedule, _> = stripe.post(&path, &form, &format!("phases-{tag}")).await;
-    arranged.map_err(at_the_same_time)?;
+    let mut is_first = true;
+    loop {
+        let mut lines = priced(scope, stripe, product, offer, choice).await?;
+        let mut held_lines = priced(scope, stripe, product, held_offer, held_choice).await?;
+        held_lines.extend(others.iter().cloned());
+        lines.extend(others.iter().cloned());
+        let form = Form::new()
+            .with("end_behavior", "release")
+            .with("proration_behavior", "none")
+            .with("phases[0][start_date]", paid.period.start.as_seconds())
+            .with("phases[0][end_date]", at.as_seconds());
+        let form = with_lines(form, "phases[0][items]", &held_lines);
+        let form = with_lines(form, "phases[1][items]", &lines)
+            .with("phases[1][proration_behavior]", "none")
+            .with("phases[1][duration][interval]", choice.interval.as_str())
+            .with("phases[1][duration][interval_count]", 1);
+        let path = format!("/v1/subscription_schedules/{}", schedule.id);
+        let key = format!("phases-{tag}{}", if is_first { "" } else { "-again" });
+        match stripe.post::<Schedule>(&path, &form, &key).await {
+            Ok(_) => break,
+            Err(error) if error.is_unusable_price() => {
+                forget(&lines);
+                forget(&held_lines);
+                if !is_first {
+                    return Err(unusable_price());
+                }
+                is_first = false;
+            }
+            Err(error) => return Err(at_the_same_time(error)),
+        }
+    }
     let later = Later { plan: choice.plan, interval: choice.interval, seats: choice.seats, at };
     billing::arrange(scope, held.tenant, product, later, "billing").await?;
     follow(scope, held, &paid.id).await
@@ -245,7 +276,7 @@ async fn end_with_period(
 }
 
 const fn runs(paid: &Paid) -> bool {
-    matches!(paid.status, Status::Active | Status::Trialing | Status::Cancelling | Status::PastDue)
+    !paid.orphan && matches!(paid.status, Status::Active | Status::Trialing | Status::Cancelling | Status::PastDue)
 }
 
 /// What is held is wanted: what was arranged for the end of the period is given up.
@@ -267,6 +298,11 @@ fn at_the_same_time(error: StripeError) -> Problem {
         ),
         error @ StripeError::Unavailable => error.into(),
     }
+}
+
+/// Prices that Stripe did not take are looked up anew.
+fn forget(lines: &[Line]) {
+    billing::forget_prices(&lines.iter().filter_map(|line| line.key).collect::<Vec<_>>());
 }
 
 #[derive(Deserialize)]

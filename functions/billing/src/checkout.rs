@@ -20,7 +20,7 @@ use tollgate_platform::{
 use crate::{
     change,
     choice::Choice,
-    session::{self, Opened, Wanted},
+    session::{self, Opened, Unopened, Wanted},
     shown::shown,
 };
 
@@ -34,7 +34,7 @@ use crate::{
     (status = 200, body = CheckoutOut), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 402, body = Problem, description = "`payment_required`: a payment is missing, or the card was declined"),
     (status = 403, body = Problem, description = "Not an owner, or a key without `billing`"),
-    (status = 409, body = Problem, description = "`conflict`: the subscription is paused, or the plan was not bought here"), (status = 413, body = Problem), (status = 415, body = Problem),
+    (status = 409, body = Problem, description = "`conflict`: the subscription is paused, the plan was not bought here, or others open checkouts for it at this moment"), (status = 413, body = Problem), (status = 415, body = Problem),
     (status = 422, body = Problem, description = "`not_an_upgrade`: there is no such move up from what is held"),
     (status = 429, body = Problem), (status = 503, body = Problem, description = "`billing_not_configured`, or Stripe cannot be reached"),
 ))]
@@ -82,7 +82,7 @@ async fn buy(scope: &Scope, caller: &OwnerWith<Billing>, input: &CheckoutIn) -> 
     let mut held = billing::load(scope, caller.tenant, product, Some(caller.user)).await?;
     // What was paid a moment ago, and no webhook has told yet, is not bought again.
     if let Some(customer) = billing::known_customer(scope, caller.tenant).await? {
-        held = billing::reconcile(scope, caller.tenant, product, &customer, "billing").await?.held;
+        held = billing::catch_up(scope, caller.tenant, product, &customer, "billing").await?;
         billing::have_told(scope, &held).await?;
     }
     if held.given.is_some() {
@@ -106,14 +106,21 @@ async fn buy(scope: &Scope, caller: &OwnerWith<Billing>, input: &CheckoutIn) -> 
         Purchase::Free => (None, change::take_free(scope, &held).await?),
         Purchase::Checkout => {
             let followed = held.subscription.paid.as_ref().map(|paid| paid.id.clone());
-            let customer = billing::customer(scope, &stripe, caller.tenant, caller.user).await?;
+            let mut customer = billing::customer(scope, &stripe, caller.tenant, caller.user).await?;
             if let Some(days) = held.subscription.trial_days_left()
                 && trials::is_left(scope, caller.tenant, product).await?
             {
                 trial_days = Some(days);
             }
             let wanted = Wanted::of(choice, trial_days);
-            match session::open(scope, &stripe, caller, product, &customer, wanted, followed.as_deref()).await? {
+            let followed = followed.as_deref();
+            let mut opened = session::open(scope, &stripe, caller, product, &customer, wanted, followed).await;
+            if matches!(opened, Err(Unopened::UnknownCustomer)) {
+                billing::lost_customer(scope, caller.tenant, &customer, "billing").await?;
+                customer = billing::customer(scope, &stripe, caller.tenant, caller.user).await?;
+                opened = session::open(scope, &stripe, caller, product, &customer, wanted, followed).await;
+            }
+            match opened? {
                 Opened::At(url) => (Some(url), held),
                 Opened::Paid => {
                     let held = billing::reconcile(scope, caller.tenant, product, &customer, "billing").await?.held;

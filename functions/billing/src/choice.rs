@@ -5,7 +5,7 @@ use tollgate_domain::{
     stripe_api::Form,
     subscription::{Paid, bill},
 };
-use tollgate_platform::{Problem, Scope, billing, stripe::Stripe};
+use tollgate_platform::{Code, Problem, Scope, billing, stripe::Stripe};
 
 /// A plan, an interval and a number of seats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,11 @@ pub struct Line {
     pub price: String,
     /// How many.
     pub quantity: Option<u64>,
+}
+
+/// A price that Stripe takes no more, although it was just looked up.
+pub fn unusable_price() -> Problem {
+    Problem::new(Code::BillingNotConfigured, "This plan cannot be bought yet: its price is not set up.")
 }
 
 /// The prices of an entry of the catalogue with their ids at Stripe and quantities.

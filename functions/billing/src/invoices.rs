@@ -57,6 +57,8 @@ pub async fn invoices(
     let query =
         Form::new().with("customer", &customer).with("limit", limit).with_some("starting_after", page.cursor.as_ref());
     let list: Invoices = match stripe.get("/v1/invoices", &query).await {
+        // What was there went with the customer.
+        Err(error) if error.is_unknown_customer() => Invoices { data: Vec::new(), has_more: false },
         Err(error) if error.is_missing() || page.cursor.is_some() && is_refused(&error) => {
             return Err(Problem::new(Code::BadRequest, "cursor is not the next_cursor of a page."));
         }

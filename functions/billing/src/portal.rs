@@ -17,7 +17,7 @@ use tollgate_platform::{
     http::{Json, Reply},
     identity::{OwnerWith, needs::Billing},
     random,
-    stripe::Stripe,
+    stripe::{Stripe, StripeError},
 };
 
 #[derive(Deserialize)]
@@ -45,11 +45,22 @@ pub async fn portal(scope: Scope, caller: OwnerWith<Billing>, Json(input): Json<
     };
     let stripe = Stripe::of(&scope)?;
     guard::admit(&scope, Outgoing::Portal, Asking { tenant: Some(caller.tenant), ..Asking::default() }).await?;
-    let customer = billing::customer(&scope, &stripe, caller.tenant, caller.user).await?;
-    let form = Form::new().with("customer", &customer).with("return_url", back);
-    let session: Session = stripe.post("/v1/billing_portal/sessions", &form, &random::name("portal")?).await?;
+    let mut customer = billing::customer(&scope, &stripe, caller.tenant, caller.user).await?;
+    let mut opened = open(&stripe, &customer, &back).await;
+    if opened.as_ref().is_err_and(StripeError::is_unknown_customer) {
+        billing::lost_customer(&scope, caller.tenant, &customer, "billing").await?;
+        customer = billing::customer(&scope, &stripe, caller.tenant, caller.user).await?;
+        opened = open(&stripe, &customer, &back).await;
+    }
+    let session = opened?;
     let entry =
         audit::entry(&scope, caller.actor(), Action::BillingPortal, "customer", Some(customer), Outcome::Success);
     audit::record(&scope, caller.tenant, &entry).await;
     Ok(Reply::json(StatusCode::OK, &PortalOut { portal_url: session.url }))
+}
+
+async fn open(stripe: &Stripe, customer: &str, back: &str) -> Result<Session, StripeError> {
+    let form = Form::new().with("customer", customer).with("return_url", back);
+    let key = random::name("portal").map_err(|_| StripeError::Unavailable)?;
+    stripe.post("/v1/billing_portal/sessions", &form, &key).await
 }

@@ -41,6 +41,8 @@ pub struct EventOut {
     subscription: Option<String>,
     /// The customer.
     customer: Option<String>,
+    /// The payment that was refunded or disputed, where it is about that.
+    payment: Option<String>,
     /// When it came.
     #[schema(value_type = String, format = DateTime)]
     received_at: Timestamp,
@@ -62,6 +64,7 @@ fn shown(row: EventRow) -> EventOut {
         status: row.status,
         subscription: row.subscription_id,
         customer: row.customer_id,
+        payment: row.payment_id,
         received_at: Timestamp::from_millis(row.received_at),
         finished_at: row.finished_at.map(Timestamp::from_millis),
         attempts: row.attempts,

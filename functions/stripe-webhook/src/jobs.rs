@@ -5,7 +5,7 @@ use http::StatusCode;
 use tollgate_domain::{catalogue::Product, time::DAY_MS};
 use tollgate_platform::{
     Problem, Scope,
-    billing::{self, Failure, Job, Worked},
+    billing::{self, Converged, Failure, Job, Worked},
     http::{Json, Reply},
     log,
     store::{self, StoreError, directory, directory_stripe_events},
@@ -88,7 +88,9 @@ async fn reconcile(scope: &Scope) -> Result<(u32, bool), StoreError> {
             done += 1;
             match billing::reconcile(scope, tenant, product, &customer, "cron").await {
                 Ok(converged) => {
-                    if converged.changed {
+                    let was_changed = converged.changed;
+                    let converged = with_payments(scope, converged, &customer).await;
+                    if was_changed || converged.changed {
                         log::warn("billing", &format!("{tenant} {product} had drifted from Stripe"), Some(scope));
                     }
                     // What could not be told stays due.
@@ -104,4 +106,18 @@ async fn reconcile(scope: &Scope) -> Result<(u32, bool), StoreError> {
         }
     }
     Ok((done, more))
+}
+
+/// Refunds and disputes of which no event was heard. Where they cannot be looked at (a restricted key may not read payments) the
+/// log says so, and what is known of the subscription stands.
+async fn with_payments(scope: &Scope, converged: Converged, customer: &str) -> Converged {
+    let held = converged.held.clone();
+    match billing::compare_payments(scope, held, customer, "cron").await {
+        Ok(looked) => looked,
+        Err(why) => {
+            let (tenant, product) = (converged.held.tenant, converged.held.subscription.product);
+            log::error("billing", &format!("payments of {tenant} {product}: {why:?}"), Some(scope));
+            converged
+        }
+    }
 }

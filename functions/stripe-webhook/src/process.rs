@@ -39,6 +39,7 @@ pub async fn process(scope: &Scope, id: &str) -> Processed {
     let (end, note) = match follow(scope, &event).await {
         Ok(()) => (EventEnd::Done, None),
         Err(Failure::Foreign(why)) => (EventEnd::Ignored, Some(why.to_owned())),
+        Err(Failure::UnknownCustomer) => (EventEnd::Ignored, Some("Stripe does not know the customer".to_owned())),
         Err(Failure::Never(why)) => (EventEnd::Dead, Some(why)),
         Err(Failure::Later(problem)) => match event_pause_seconds(event.attempts + 1) {
             Some(seconds) => return later(scope, &event, &problem, seconds).await,
@@ -62,8 +63,12 @@ async fn later(scope: &Scope, event: &EventRow, problem: &Problem, seconds: u32)
     Processed::Later { seconds }
 }
 
-/// Follows the subscription that the event is about.
+/// Follows the subscription that the event is about, or the payment.
 async fn follow(scope: &Scope, event: &EventRow) -> Result<(), Failure> {
+    if let Some(payment) = &event.payment_id {
+        let converged = billing::follow_payment(scope, payment, "stripe-webhook").await?;
+        return billing::carry_out(scope, &converged.held).await.map_err(Failure::later);
+    }
     let Some(subscription) = event.subscription_id.as_deref() else {
         return Err(Failure::Foreign("it is about no subscription"));
     };
@@ -73,7 +78,11 @@ async fn follow(scope: &Scope, event: &EventRow) -> Result<(), Failure> {
     let subscribed = &converged.held.subscription;
     let is_over = subscribed.paid.as_ref().is_some_and(|paid| paid.status.is_final());
     if let Some(customer) = event.customer_id.as_deref().filter(|_| converged.changed && is_over) {
-        converged = billing::reconcile(scope, tenant, subscribed.product, customer, "stripe-webhook").await?;
+        match billing::reconcile(scope, tenant, subscribed.product, customer, "stripe-webhook").await {
+            // The customer was deleted, and its subscriptions with it: there is no other one.
+            Err(Failure::UnknownCustomer) => {}
+            looked => converged = looked?,
+        }
     }
     billing::carry_out(scope, &converged.held).await.map_err(Failure::later)?;
     match &event.invoice_id {

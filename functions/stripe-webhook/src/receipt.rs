@@ -8,7 +8,8 @@ use tollgate_domain::{
 use tollgate_platform::{
     Problem, Scope,
     billing::{Failure, Held},
-    mail, store,
+    mail,
+    store::{self, directory},
     stripe::Stripe,
 };
 
@@ -20,8 +21,11 @@ use tollgate_platform::{
 pub async fn send(scope: &Scope, tenant: TenantId, held: &Held, id: &str) -> Result<(), Failure> {
     let stripe = Stripe::of(scope).map_err(Failure::later)?;
     let invoice: Invoice = stripe.get(&format!("/v1/invoices/{id}"), &Form::new()).await?;
-    let customer = store::billing::customer(scope, tenant).await?.and_then(|row| row.customer_id);
-    if invoice.customer != customer {
+    let owner = match invoice.customer.as_deref() {
+        Some(customer) => directory::tenant_of_customer(scope, customer).await?,
+        None => None,
+    };
+    if owner != Some(tenant) {
         return Err(Failure::Foreign("the invoice is another customer's"));
     }
     let amount_cents = invoice.paid_cents();

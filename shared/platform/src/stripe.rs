@@ -35,6 +35,8 @@ pub enum StripeError {
         status: u16,
         /// Its code, `resource_missing` for example.
         code: String,
+        /// The parameter that it is about, `customer` for example.
+        param: String,
         /// What it says to people.
         message: String,
     },
@@ -45,6 +47,24 @@ impl StripeError {
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Refused { status: 404, .. })
             || matches!(self, Self::Refused { code, .. } if code == "resource_missing")
+    }
+}
+
+/// What Stripe refuses is told by code and parameter; some answers, of old most of all, have the message alone.
+impl StripeError {
+    /// Whether it does not know the customer that was named: deleted there, of another account, or of the other mode.
+    pub fn is_unknown_customer(&self) -> bool {
+        matches!(self, Self::Refused { code, param, message, .. }
+            if param == "customer" && code == "resource_missing" || message.starts_with("No such customer"))
+    }
+
+    /// Whether it does not take the price that was named: unknown, or archived.
+    pub fn is_unusable_price(&self) -> bool {
+        let is_about = |param: &str| param == "price" || param.ends_with("[price]");
+        matches!(self, Self::Refused { status: 400 | 404, code, param, message }
+            if is_about(param) && (code == "resource_missing" || message.contains("inactive"))
+                || message.starts_with("No such price")
+                || message.starts_with("The price specified is inactive"))
     }
 }
 
@@ -100,6 +120,8 @@ struct RefusalBody {
     code: Option<String>,
     #[serde(default)]
     message: Option<String>,
+    #[serde(default)]
+    param: Option<String>,
 }
 
 /// A list of Stripe's.
@@ -224,10 +246,70 @@ impl Stripe {
         if matches!(status, 409 | 429 | 500..) {
             return StripeError::Unavailable;
         }
-        StripeError::Refused { status, code, message }
+        StripeError::Refused { status, code, param: body.param.unwrap_or_default(), message }
     }
 
     fn log(&self, text: &str) {
         log::warn("stripe", text, Some(&self.scope));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::StripeError;
+
+    fn refused(status: u16, code: &str, param: &str, message: &str) -> StripeError {
+        StripeError::Refused { status, code: code.into(), param: param.into(), message: message.into() }
+    }
+
+    #[test]
+    fn an_unknown_customer_is_told_from_anything_else_that_is_missing() {
+        let mode = "No such customer: 'cus_1'; a similar object exists in test mode, but a live mode key was used to make this request.";
+        for error in [
+            refused(400, "resource_missing", "customer", "No such customer: 'cus_1'"),
+            refused(400, "resource_missing", "customer", mode),
+            refused(404, "resource_missing", "id", "No such customer: 'cus_1'"),
+            refused(400, "", "", mode),
+        ] {
+            assert!(error.is_unknown_customer() && !error.is_unusable_price(), "{error:?}");
+        }
+        for error in [
+            refused(400, "resource_missing", "line_items[0][price]", "No such price: 'price_1'"),
+            refused(404, "resource_missing", "id", "No such subscription: 'sub_1'"),
+            refused(400, "", "customer", "You may only specify one of these parameters: customer, customer_email."),
+            refused(401, "", "", "Invalid API Key provided"),
+            StripeError::Unavailable,
+        ] {
+            assert!(!error.is_unknown_customer(), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_price_that_is_unknown_or_archived_is_looked_up_anew_and_no_other_refusal() {
+        for error in [
+            refused(400, "resource_missing", "line_items[0][price]", "No such price: 'price_1'"),
+            refused(
+                400,
+                "",
+                "line_items[1][price]",
+                "The price specified is inactive. This field only accepts active prices.",
+            ),
+            refused(
+                400,
+                "resource_missing",
+                "items[0][price]",
+                "No such price: 'price_1'; a similar object exists in test mode",
+            ),
+        ] {
+            assert!(error.is_unusable_price(), "{error:?}");
+        }
+        for error in [
+            refused(402, "card_declined", "", "Your card was declined."),
+            refused(400, "", "line_items[0][quantity]", "Quantity is not allowed for metered prices."),
+            refused(400, "resource_missing", "customer", "No such customer: 'cus_1'"),
+            StripeError::Unavailable,
+        ] {
+            assert!(!error.is_unusable_price(), "{error:?}");
+        }
     }
 }

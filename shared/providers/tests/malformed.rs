@@ -1,6 +1,8 @@
 //! Streams that no provider documents: recordings with their frames dropped, doubled, swapped, cut and mixed with what gateways
 //! in between put in. Five hundred of each provider, from a generator with a seed.
 
+#![allow(clippy::unwrap_used, reason = "clippy knows #[test] functions, not their helpers")]
+
 mod common;
 
 use common::{decoder, read, recording};

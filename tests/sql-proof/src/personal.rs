@@ -238,12 +238,13 @@ fn is_filling(column: &str) -> bool {
 }
 
 /// Tables whose rows say nothing about a member, and stay: each declares why.
-const ABOUT_NOBODY: [&str; 9] = [
+const ABOUT_NOBODY: [&str; 10] = [
     "data_keys",
     "sign_in_flows",
     "single_sign_on",
     "sign_on_domains",
     "billing_customers",
+    "billing_former_customers",
     "billing_changes",
     "billing_checkouts",
     "overage_periods",

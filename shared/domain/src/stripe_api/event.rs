@@ -1,5 +1,5 @@
 //! What an event says. Its content is never applied (see [`crate::subscription`]): all that is read is whose subscription
-//! is to be fetched again, and which invoice was paid.
+//! is to be fetched again, which invoice was paid, and which payment was given back or is disputed.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -18,15 +18,17 @@ pub struct Event {
     pub subject: Option<Subject>,
 }
 
-/// The subscription that changed.
+/// The subscription that changed, or the payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
-    /// `sub_...`.
-    pub subscription: String,
+    /// `sub_...`; `None` where the event is about a payment: what that paid for is found out when it is fetched.
+    pub subscription: Option<String>,
     /// `cus_...`, where the event says so.
     pub customer: Option<String>,
     /// `in_...`: the invoice that was paid, where the event is about that.
     pub invoice: Option<String>,
+    /// `ch_...`, `py_...` or `pi_...`: the payment that was refunded or disputed, where the event is about that.
+    pub payment: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -66,6 +68,10 @@ fn id_of(value: &Value) -> Option<String> {
 }
 
 fn subject(kind: &str, object: &Value) -> Option<Subject> {
+    let customer = object.get("customer").and_then(id_of);
+    if let Some(payment) = payment(kind, object) {
+        return Some(Subject { subscription: None, customer, invoice: None, payment: Some(payment) });
+    }
     let subscription = match kind.split('.').next()? {
         "customer" if kind.starts_with("customer.subscription.") => id_of(object.get("id")?),
         // Since 2025-03-31 it stands under `parent`:
@@ -83,7 +89,24 @@ fn subject(kind: &str, object: &Value) -> Option<Subject> {
     // Both tell the same; which of them is sent depends on what the endpoint listens to.
     let is_payment = matches!(kind, "invoice.paid" | "invoice.payment_succeeded");
     let invoice = object.get("id").filter(|_| is_payment).and_then(id_of);
-    Some(Subject { subscription, customer: object.get("customer").and_then(id_of), invoice })
+    Some(Subject { subscription: Some(subscription), customer, invoice, payment: None })
+}
+
+/// The payment that was refunded or disputed. Some payment methods have refunds and disputes that name the intent alone.
+/// Sources: <https://docs.stripe.com/api/events/types>, <https://docs.stripe.com/api/refunds/object>,
+/// <https://docs.stripe.com/api/disputes/object>.
+fn payment(kind: &str, object: &Value) -> Option<String> {
+    let named = || {
+        let of = |name: &str| object.get(name).and_then(id_of);
+        of("charge").or_else(|| of("payment_intent"))
+    };
+    match kind {
+        "charge.refunded" => id_of(object.get("id")?),
+        // Once the name of `refund.updated`.
+        "charge.refund.updated" => named(),
+        _ if kind.starts_with("refund.") || kind.starts_with("charge.dispute.") => named(),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -99,7 +122,7 @@ mod tests {
     }
 
     fn subscription_of(kind: &str, object: &Value) -> Option<String> {
-        read(kind, object).unwrap().subject.map(|subject| subject.subscription)
+        read(kind, object).unwrap().subject.and_then(|subject| subject.subscription)
     }
 
     #[test]
@@ -135,6 +158,36 @@ mod tests {
     }
 
     #[test]
+    fn a_payment_is_named_when_it_was_given_back_or_is_disputed() {
+        let payment = |kind: &str, object: &Value| {
+            let subject = read(kind, object).unwrap().subject;
+            subject.and_then(|subject| {
+                assert_eq!((subject.subscription, subject.invoice), (None, None));
+                subject.payment
+            })
+        };
+        let refund = json!({"id": "re_1", "charge": "ch_1", "payment_intent": "pi_1"});
+        for (kind, object) in [
+            ("charge.refunded", json!({"id": "ch_1", "customer": "cus_1", "invoice": "in_1"})),
+            ("charge.refund.updated", refund.clone()),
+            ("refund.created", refund.clone()),
+            ("refund.updated", refund.clone()),
+            ("refund.failed", json!({"id": "re_1", "charge": {"id": "ch_1"}})),
+            ("charge.dispute.created", json!({"id": "du_1", "charge": "ch_1"})),
+            ("charge.dispute.closed", json!({"id": "du_1", "charge": "ch_1"})),
+            ("charge.dispute.funds_reinstated", json!({"id": "du_1", "charge": "ch_1"})),
+        ] {
+            assert_eq!(payment(kind, &object).as_deref(), Some("ch_1"), "{kind}");
+        }
+        let alone = json!({"id": "re_1", "charge": null, "payment_intent": "pi_1"});
+        assert_eq!(payment("refund.created", &alone).as_deref(), Some("pi_1"));
+        // A payment that went well says what its invoice says.
+        for kind in ["charge.succeeded", "charge.updated", "charge.failed", "payment_intent.succeeded"] {
+            assert_eq!(payment(kind, &json!({"id": "ch_1", "charge": "ch_1"})), None, "{kind}");
+        }
+    }
+
+    #[test]
     fn what_is_about_nothing_of_ours_has_no_subject() {
         for (kind, object) in [
             ("payout.paid", json!({"id": "po_1"})),
@@ -143,6 +196,8 @@ mod tests {
             ("invoice.paid", json!({"id": "in_1", "parent": {"type": "quote_details"}})),
             ("checkout.session.completed", json!({"mode": "payment", "subscription": null})),
             ("something.new", json!({"subscription": "sub_1"})),
+            ("refund.created", json!({"id": "re_1", "charge": null})),
+            ("charge.refunded", json!({"id": null})),
             ("", json!(null)),
         ] {
             assert_eq!(subscription_of(kind, &object), None, "{kind}");
@@ -170,6 +225,7 @@ mod tests {
             let _ = Event::read(&body);
             let _ = read(&kind, &json!({"subscription": text}));
             let _ = read("invoice.paid", &json!({"subscription": text, "customer": [text]}));
+            let _ = read("charge.dispute.created", &json!({"charge": text, "payment_intent": [text]}));
         }
     }
 }

@@ -33,8 +33,50 @@ pub struct Invoice {
     pub hosted_invoice_url: Option<String>,
     /// The same as a PDF.
     pub invoice_pdf: Option<String>,
-    /// What it is for.
+    /// What it is for: of many lines the first ten.
     pub lines: Lines,
+    /// Old shape: `sub_...`, whose invoice it is.
+    pub subscription: Option<Expandable>,
+    /// New shape: whose invoice it is.
+    pub parent: Option<InvoiceParent>,
+}
+
+/// Something that stands as its id, or whole where it was expanded.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Expandable {
+    /// Its id alone.
+    Id(String),
+    /// Expanded.
+    Whole {
+        /// Its id.
+        id: String,
+    },
+}
+
+impl Expandable {
+    /// Its id.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Id(id) | Self::Whole { id } => id,
+        }
+    }
+}
+
+/// What an invoice comes from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct InvoiceParent {
+    /// A subscription.
+    pub subscription_details: Option<SubscriptionDetails>,
+}
+
+/// A subscription that an invoice comes from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct SubscriptionDetails {
+    /// `sub_...`.
+    pub subscription: Option<Expandable>,
 }
 
 /// A list of lines.
@@ -43,12 +85,16 @@ pub struct Invoice {
 pub struct Lines {
     /// They.
     pub data: Vec<Line>,
+    /// Whether there are more of them.
+    pub has_more: bool,
 }
 
 /// Something that was billed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Line {
+    /// `il_...`.
+    pub id: String,
     /// What for, in seconds.
     pub period: Option<Span>,
     /// Old shape: a part of a period.
@@ -108,14 +154,29 @@ impl Invoice {
         Timestamp::from_seconds(self.created.or(self.date).unwrap_or(0))
     }
 
-    /// The whole period that it is for; `None` where it is for parts of one: an upgrade, a seat.
+    /// The whole period that it is for; `None` where it is for parts of one: an upgrade, a seat. What was used beyond the plan
+    /// is billed with the next period and has the one before: the latest counts.
     pub fn period(&self) -> Option<Period> {
-        let whole = self.lines.data.iter().filter(|line| !line.is_proration());
-        let mut spans = whole.filter_map(|line| line.period).filter(|span| span.end > span.start);
-        spans
-            .next()
-            .map(|span| Period { start: Timestamp::from_seconds(span.start), end: Timestamp::from_seconds(span.end) })
+        latest(self.lines.data.iter().filter(|line| !line.is_proration()))
     }
+
+    /// What it is for, be it a period or a part of one; of several the latest.
+    pub fn span(&self) -> Option<Period> {
+        latest(self.lines.data.iter())
+    }
+
+    /// `sub_...`: whose invoice it is; `None` for one that an operator wrote by hand.
+    pub fn subscription_id(&self) -> Option<&str> {
+        let new = || self.parent.as_ref()?.subscription_details.as_ref()?.subscription.as_ref();
+        self.subscription.as_ref().or_else(new).map(Expandable::id)
+    }
+}
+
+fn latest<'a>(lines: impl Iterator<Item = &'a Line>) -> Option<Period> {
+    let spans = lines.filter_map(|line| line.period).filter(|span| span.end > span.start);
+    // Of those that end at once the longest: a seat that was added is not what the whole is.
+    let last = spans.max_by_key(|span| (span.end, core::cmp::Reverse(span.start)))?;
+    Some(Period { start: Timestamp::from_seconds(last.start), end: Timestamp::from_seconds(last.end) })
 }
 
 #[cfg(test)]
@@ -161,6 +222,42 @@ mod tests {
         }
         assert_eq!(read(&json!({})).paid_cents(), 0);
         assert_eq!(read(&json!({"status": "open", "total": 900})).paid_cents(), 0);
+    }
+
+    #[test]
+    fn the_latest_period_is_what_an_invoice_is_for() {
+        let line = |start: i64, end: i64, proration: bool| json!({"period": {"start": start, "end": end}, "proration": proration});
+        let spans = |lines: serde_json::Value| {
+            let invoice = read(&json!({"lines": {"data": lines}}));
+            let seconds = |period: Period| (period.start.as_seconds(), period.end.as_seconds());
+            (invoice.period().map(seconds), invoice.span().map(seconds))
+        };
+        // The overage of the month before stands beside the month that begins, in whatever order.
+        assert_eq!(spans(json!([line(10, 20, false), line(20, 30, false)])), (Some((20, 30)), Some((20, 30))));
+        assert_eq!(spans(json!([line(20, 30, false), line(10, 20, false)])), (Some((20, 30)), Some((20, 30))));
+        // What was added in mid-period and is billed with the next one.
+        assert_eq!(spans(json!([line(15, 20, true), line(20, 30, false)])), (Some((20, 30)), Some((20, 30))));
+        assert_eq!(spans(json!([line(25, 30, true), line(20, 30, false)])), (Some((20, 30)), Some((20, 30))));
+        // An upgrade: a part, and nothing whole.
+        assert_eq!(spans(json!([line(25, 30, true), line(24, 30, true)])), (None, Some((24, 30))));
+        assert_eq!(spans(json!([])), (None, None));
+    }
+
+    #[test]
+    fn whose_invoice_it_is_stands_in_either_shape() {
+        for invoice in [
+            json!({"subscription": "sub_1"}),
+            json!({"subscription": {"id": "sub_1", "object": "subscription"}}),
+            json!({"subscription": null, "parent": {"subscription_details": {"subscription": "sub_1"}}}),
+            json!({"parent": {"type": "subscription_details", "subscription_details": {"subscription": {"id": "sub_1"}}}}),
+        ] {
+            assert_eq!(read(&invoice).subscription_id(), Some("sub_1"), "{invoice}");
+        }
+        for invoice in
+            [json!({}), json!({"parent": {"quote_details": {"quote": "qt_1"}, "subscription_details": null}})]
+        {
+            assert_eq!(read(&invoice).subscription_id(), None, "{invoice}");
+        }
     }
 
     proptest! {

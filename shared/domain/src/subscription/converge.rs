@@ -103,6 +103,11 @@ impl Subscription {
         (next, effects)
     }
 
+    /// Whether something was given back of a payment, or disputed, that is remembered here.
+    pub fn knows_payment(&self, charge: &str) -> bool {
+        self.setbacks.iter().any(|one| one.charge == charge)
+    }
+
     /// Notes that Stripe knows neither the subscription that is held nor its customer, see [`Paid::orphan`].
     pub fn orphaned(&self, now: Timestamp) -> (Self, Vec<Effect>) {
         let paid = self.paid.clone().map(|paid| Paid { orphan: true, ..paid });

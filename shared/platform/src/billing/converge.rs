@@ -8,7 +8,10 @@ use tollgate_domain::{
     subscription::{Bill, Paid, StripeSubscription, Unreadable},
 };
 
-use super::held::{Held, Later, load};
+use super::{
+    customer::lost_customer,
+    held::{Held, Later, load},
+};
 use crate::{
     Scope,
     store::{self, StoreError},
@@ -16,7 +19,7 @@ use crate::{
 };
 
 /// How often a change is decided again when others change the same state.
-const TRIES: u32 = 10;
+pub(super) const TRIES: u32 = 10;
 
 /// Why a state could not follow.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub enum Failure {
     Never(String),
     /// It is about nothing of ours.
     Foreign(&'static str),
+    /// Stripe does not know the customer: see [`super::lost_customer`].
+    UnknownCustomer,
 }
 
 impl Failure {
@@ -38,7 +43,13 @@ impl Failure {
 
 impl From<StripeError> for Failure {
     fn from(error: StripeError) -> Self {
-        if error.is_missing() { Self::Foreign("Stripe has no such subscription") } else { Self::later(error) }
+        if error.is_unknown_customer() {
+            Self::UnknownCustomer
+        } else if error.is_missing() {
+            Self::Foreign("Stripe has no such subscription")
+        } else {
+            Self::later(error)
+        }
     }
 }
 
@@ -46,7 +57,7 @@ impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Later(problem) => *problem,
-            Failure::Never(_) | Failure::Foreign(_) => Self::dependency("stripe"),
+            Failure::Never(_) | Failure::Foreign(_) | Failure::UnknownCustomer => Self::dependency("stripe"),
         }
     }
 }
@@ -180,6 +191,60 @@ pub async fn reconcile(
             return Ok(Converged { held: before, changed: false });
         }
         match before.commit(scope, (next, effects), later, function).await {
+            Ok(held) => return Ok(Converged { held, changed: true }),
+            Err(StoreError::Taken(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Failure::later(Problem::dependency("database")))
+}
+
+/// The same for somebody who waits for it: a customer that Stripe does not know is given up, and what is held is what is
+/// known without one.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn catch_up(
+    scope: &Scope,
+    tenant: TenantId,
+    product: Product,
+    customer: &str,
+    function: &str,
+) -> Result<Held, Failure> {
+    match reconcile(scope, tenant, product, customer, function).await {
+        Err(Failure::UnknownCustomer) => {
+            Box::pin(lost_customer(scope, tenant, customer, function)).await.map_err(Failure::later)?;
+            Ok(load(scope, tenant, product, None).await?)
+        }
+        looked => Ok(looked?.held),
+    }
+}
+
+/// Follows a subscription whose customer Stripe does not know; one that it does not know either is marked. Only where somebody
+/// waits for it: the clock, which goes through all of them, would mark everybody's for a wrong key.
+///
+/// # Errors
+/// [`Failure`].
+pub(super) async fn look_alone(scope: &Scope, held: &Held, function: &str) -> Result<Converged, Failure> {
+    let (tenant, product) = (held.tenant, held.subscription.product);
+    let Some(id) = held.subscription.paid.as_ref().map(|paid| paid.id.clone()) else {
+        return Ok(Converged { held: held.clone(), changed: false });
+    };
+    match converge_on(scope, tenant, &id, function).await {
+        Err(Failure::Foreign(_)) => {}
+        looked => return looked,
+    }
+    for _ in 0..TRIES {
+        let before = load(scope, tenant, product, None).await?;
+        // Somebody else has followed another one.
+        if before.subscription.paid.as_ref().is_none_or(|paid| paid.id != id) {
+            return Ok(Converged { held: before, changed: false });
+        }
+        let (next, effects) = before.subscription.orphaned(scope.now());
+        if next == before.subscription && effects.is_empty() {
+            return Ok(Converged { held: before, changed: false });
+        }
+        match before.commit(scope, (next, effects), before.later, function).await {
             Ok(held) => return Ok(Converged { held, changed: true }),
             Err(StoreError::Taken(_)) => {}
             Err(error) => return Err(error.into()),

@@ -19,8 +19,14 @@ struct Price {
 }
 
 thread_local! {
-    /// A price that was found stays the same for good: what changes has another key.
+    /// A price that was found stays the same: what changes has another key. But an operator may archive one and put another in
+    /// its place, see [`forget_prices`].
     static KNOWN: RefCell<HashMap<PriceKey, String>> = RefCell::new(HashMap::new());
+}
+
+/// Forgets prices of which Stripe took one no more: another one may have its key by now. They are looked up anew.
+pub fn forget_prices(keys: &[PriceKey]) {
+    KNOWN.with_borrow_mut(|known| known.retain(|key, _| !keys.contains(key)));
 }
 
 /// The ids of prices, in order.

@@ -21,6 +21,10 @@ pub const STATEMENTS: &[Statement] = &[
     CUSTOMER,
     CLAIM_CUSTOMER,
     NAME_CUSTOMER,
+    FORMER_CUSTOMERS,
+    KEEP_FORMER_CUSTOMER,
+    DROP_CHECKOUTS,
+    DROP_CUSTOMER,
     CONTACT,
     OWNER,
     OWNERS,
@@ -36,6 +40,7 @@ pub const STATEMENTS: &[Statement] = &[
     CLAIM_CHECKOUT,
     REPLACE_CHECKOUT,
     NAME_CHECKOUT,
+    LEAVE_CHECKOUT,
 ];
 
 const CUSTOMER: Statement = Statement {
@@ -50,6 +55,24 @@ const CLAIM_CUSTOMER: Statement = Statement {
 const NAME_CUSTOMER: Statement = Statement {
     name: "billing.name_customer",
     sql: "UPDATE billing_customers SET customer_id = ?2 WHERE tenant_id = ?1 AND customer_id IS NULL",
+};
+const FORMER_CUSTOMERS: Statement = Statement {
+    name: "billing.former_customers",
+    sql: "SELECT customer_id FROM billing_former_customers WHERE tenant_id = ?1 ORDER BY until DESC, customer_id LIMIT 10",
+};
+// A customer is given up in one transaction, by whoever is first: what another one has begun with the next customer stays.
+const KEEP_FORMER_CUSTOMER: Statement = Statement {
+    name: "billing.keep_former_customer",
+    sql: "INSERT OR IGNORE INTO billing_former_customers (tenant_id, customer_id, until) VALUES (?1, ?2, ?3)",
+};
+const DROP_CHECKOUTS: Statement = Statement {
+    name: "billing.drop_checkouts",
+    sql: "DELETE FROM billing_checkouts WHERE tenant_id = ?1 \
+            AND EXISTS (SELECT 1 FROM billing_customers c WHERE c.tenant_id = ?1 AND c.customer_id = ?2)",
+};
+const DROP_CUSTOMER: Statement = Statement {
+    name: "billing.drop_customer",
+    sql: "DELETE FROM billing_customers WHERE tenant_id = ?1 AND customer_id = ?2",
 };
 const CONTACT: Statement = Statement {
     name: "billing.contact",
@@ -107,7 +130,7 @@ const CHECKED: Statement = Statement {
 };
 const CHECKOUT: Statement = Statement {
     name: "billing.checkout",
-    sql: "SELECT claim, choice, claimed_at, session_id FROM billing_checkouts WHERE tenant_id = ?1 AND product = ?2",
+    sql: "SELECT claim, choice, claimed_at, session_id, closing_id FROM billing_checkouts WHERE tenant_id = ?1 AND product = ?2",
 };
 const CLAIM_CHECKOUT: Statement = Statement {
     name: "billing.claim_checkout",
@@ -115,12 +138,18 @@ const CLAIM_CHECKOUT: Statement = Statement {
 };
 const REPLACE_CHECKOUT: Statement = Statement {
     name: "billing.replace_checkout",
-    sql: "UPDATE billing_checkouts SET claim = ?4, choice = ?5, claimed_at = ?6, session_id = NULL \
+    sql: "UPDATE billing_checkouts SET claim = ?4, choice = ?5, claimed_at = ?6, session_id = NULL, closing_id = ?7 \
           WHERE tenant_id = ?1 AND product = ?2 AND claim = ?3",
 };
 const NAME_CHECKOUT: Statement = Statement {
     name: "billing.name_checkout",
-    sql: "UPDATE billing_checkouts SET session_id = ?4 WHERE tenant_id = ?1 AND product = ?2 AND claim = ?3",
+    sql: "UPDATE billing_checkouts SET session_id = ?4, closing_id = NULL WHERE tenant_id = ?1 AND product = ?2 AND claim = ?3",
+};
+
+const LEAVE_CHECKOUT: Statement = Statement {
+    name: "billing.leave_checkout",
+    sql: "UPDATE billing_checkouts SET claimed_at = claimed_at - ?4 \
+          WHERE tenant_id = ?1 AND product = ?2 AND claim = ?3 AND session_id IS NULL",
 };
 
 /// A tenant's customer, or the claim to make one.
@@ -157,6 +186,34 @@ pub async fn claim_customer(scope: &Scope, tenant: TenantId, claim: &str) -> Res
 /// When the database cannot be written, or another tenant has it.
 pub async fn name_customer(scope: &Scope, tenant: TenantId, customer: &str) -> Result<(), StoreError> {
     TenantDb::of(scope, tenant)?.run(NAME_CUSTOMER, &[Param::Text(customer)]).await.map(drop)
+}
+
+#[derive(Deserialize)]
+struct FormerRow {
+    customer_id: String,
+}
+
+/// Customers that the tenant had before, the latest first.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn former_customers(scope: &Scope, tenant: TenantId) -> Result<Vec<String>, StoreError> {
+    let rows: Vec<FormerRow> = TenantDb::of(scope, tenant)?.all(FORMER_CUSTOMERS, &[]).await?;
+    Ok(rows.into_iter().map(|row| row.customer_id).collect())
+}
+
+/// Gives a customer up, with what is open for it; one that was given up before stays so.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn give_up_customer(scope: &Scope, tenant: TenantId, customer: &str) -> Result<(), StoreError> {
+    let (customer, now) = (Param::Text(customer), Param::Int(scope.now().as_millis()));
+    let writes = [
+        (KEEP_FORMER_CUSTOMER, vec![customer, now]),
+        (DROP_CHECKOUTS, vec![customer]),
+        (DROP_CUSTOMER, vec![customer]),
+    ];
+    TenantDb::of(scope, tenant)?.batch(&writes).await.map(drop)
 }
 
 /// Whom Stripe writes to.
@@ -409,6 +466,8 @@ pub struct CheckoutRow {
     pub claimed_at: i64,
     /// `cs_...`, once it is open.
     pub session_id: Option<String>,
+    /// `cs_...`: what is to be closed before it is.
+    pub closing_id: Option<String>,
 }
 
 /// The checkout of a tenant for a product.
@@ -419,7 +478,7 @@ pub async fn checkout(scope: &Scope, tenant: TenantId, product: Product) -> Resu
     TenantDb::of(scope, tenant)?.first(CHECKOUT, &[Param::Text(product.as_str())]).await
 }
 
-/// Claims to open a checkout: in place of `instead`, or where there is none. Answers whether the claim stands.
+/// Claims to open a checkout: in place of `instead`, whose session is closed first, or where there is none. Answers whether the claim stands.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -427,14 +486,16 @@ pub async fn claim_checkout(
     scope: &Scope,
     tenant: TenantId,
     product: Product,
-    instead: Option<&str>,
+    instead: Option<(&str, Option<&str>)>,
     (claim, choice): (&str, &str),
 ) -> Result<bool, StoreError> {
     let (product, claim, choice) = (Param::Text(product.as_str()), Param::Text(claim), Param::Text(choice));
     let now = Param::Int(scope.now().as_millis());
     let db = TenantDb::of(scope, tenant)?;
     let changed = match instead {
-        Some(old) => db.run(REPLACE_CHECKOUT, &[product, Param::Text(old), claim, choice, now]).await?,
+        Some((old, closing)) => {
+            db.run(REPLACE_CHECKOUT, &[product, Param::Text(old), claim, choice, now, closing.into()]).await?
+        }
         None => db.run(CLAIM_CHECKOUT, &[product, claim, choice, now]).await?,
     };
     Ok(changed == 1)
@@ -452,4 +513,19 @@ pub async fn name_checkout(
 ) -> Result<(), StoreError> {
     let params = [Param::Text(product.as_str()), Param::Text(claim), Param::Text(session)];
     TenantDb::of(scope, tenant)?.run(NAME_CHECKOUT, &params).await.map(drop)
+}
+
+/// Leaves a claim that is not worked on any more to whoever comes next: it is made so old that nobody waits for it.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn leave_checkout(
+    scope: &Scope,
+    tenant: TenantId,
+    product: Product,
+    claim: &str,
+    by_ms: i64,
+) -> Result<(), StoreError> {
+    let params = [Param::Text(product.as_str()), Param::Text(claim), Param::Int(by_ms)];
+    TenantDb::of(scope, tenant)?.run(LEAVE_CHECKOUT, &params).await.map(drop)
 }

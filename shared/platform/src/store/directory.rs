@@ -702,7 +702,8 @@ pub async fn forget_addresses(scope: &Scope, shard: Shard, before: Timestamp) ->
 // A webhook of Stripe's knows its customer and nothing of tenants.
 const TENANT_OF_CUSTOMER: Statement = Statement {
     name: "directory.tenant_of_customer",
-    sql: "SELECT tenant_id FROM billing_customers WHERE customer_id = ?1",
+    sql: "SELECT tenant_id FROM billing_customers WHERE customer_id = ?1 \
+          UNION ALL SELECT tenant_id FROM billing_former_customers WHERE customer_id = ?1",
 };
 
 // The clock is looked at for everybody: whose grace or paid period is over, and whose effects were not carried out.
@@ -723,7 +724,7 @@ struct TenantRow {
     tenant_id: TenantId,
 }
 
-/// Whose customer that is; `None` for one of nobody here.
+/// Whose customer that is, or was; `None` for one of nobody here.
 ///
 /// # Errors
 /// When a database cannot be read.

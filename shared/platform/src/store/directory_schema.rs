@@ -10,7 +10,7 @@ use worker::Env;
 use super::database::{binding, bound_shards, text_of};
 
 /// The newest file of `d1-migrations`: a test compares it with the folder.
-pub const NEWEST_MIGRATION: &str = "0022_provisional_trial_claims.sql";
+pub const NEWEST_MIGRATION: &str = "0023_provisional_trial_claims.sql";
 
 /// `?1` is a migration's file name. The table belongs to the tool that migrates and has no tenants, so this is no
 /// statement of a repository.

@@ -22,14 +22,14 @@ pub const STATEMENTS: &[Statement] = &[
 // Whose event it is, is found out later; that it came is stored before Stripe is answered.
 const ACCEPT: Statement = Statement {
     name: "directory_stripe_events.accept",
-    sql: "INSERT OR IGNORE INTO stripe_events (event_id, kind, subscription_id, customer_id, received_at, status, queued_at, invoice_id) \
-          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5, ?7)",
+    sql: "INSERT OR IGNORE INTO stripe_events (event_id, kind, subscription_id, customer_id, received_at, status, queued_at, invoice_id, payment_id) \
+          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5, ?7, ?8)",
 };
 
 // The queue brings an event's id: nobody's rows are in the table.
 const ONE: Statement = Statement {
     name: "directory_stripe_events.one",
-    sql: "SELECT seq, event_id, kind, subscription_id, customer_id, invoice_id, received_at, status, attempts, applied, finished_at, note \
+    sql: "SELECT seq, event_id, kind, subscription_id, customer_id, invoice_id, payment_id, received_at, status, attempts, applied, finished_at, note \
           FROM stripe_events WHERE event_id = ?1",
 };
 
@@ -61,7 +61,7 @@ const QUEUED: Statement = Statement {
 // The same table, for an operator, newest first.
 const LIST: Statement = Statement {
     name: "directory_stripe_events.list",
-    sql: "SELECT seq, event_id, kind, subscription_id, customer_id, invoice_id, received_at, status, attempts, applied, finished_at, note \
+    sql: "SELECT seq, event_id, kind, subscription_id, customer_id, invoice_id, payment_id, received_at, status, attempts, applied, finished_at, note \
           FROM stripe_events WHERE (?1 IS NULL OR status = ?1) AND seq < ?2 ORDER BY seq DESC LIMIT ?3",
 };
 
@@ -87,6 +87,8 @@ pub struct EventRow {
     pub customer_id: Option<String>,
     /// `in_...`.
     pub invoice_id: Option<String>,
+    /// `ch_...`, `py_...` or `pi_...`.
+    pub payment_id: Option<String>,
     /// Milliseconds.
     pub received_at: i64,
     /// `pending`, `done`, `ignored` or `dead`.
@@ -135,11 +137,12 @@ pub async fn accept(scope: &Scope, event: &Event) -> Result<bool, StoreError> {
     let params = bound(&[
         Param::Text(&event.id),
         Param::Text(&event.kind),
-        subject.map(|subject| subject.subscription.as_str()).into(),
+        subject.and_then(|subject| subject.subscription.as_deref()).into(),
         subject.and_then(|subject| subject.customer.as_deref()).into(),
         Param::Int(scope.now().as_millis()),
         Param::Text(if subject.is_some() { "pending" } else { "ignored" }),
         subject.and_then(|subject| subject.invoice.as_deref()).into(),
+        subject.and_then(|subject| subject.payment.as_deref()).into(),
     ]);
     let changed = events_of(scope)?.batch(&[(ACCEPT, params)]).await?;
     Ok(changed.first() == Some(&1))

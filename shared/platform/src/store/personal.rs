@@ -111,6 +111,7 @@ pub const STATEMENTS: &[Statement] = &[
     M_IDEMPOTENT_ANSWERS,
     T_IDEMPOTENT_ANSWERS,
     T_BILLING_CUSTOMERS,
+    T_BILLING_FORMER_CUSTOMERS,
     M_BILLING,
     T_BILLING_STATES,
     T_BILLING_CHANGES,
@@ -352,6 +353,10 @@ const T_IDEMPOTENT_ANSWERS: Statement = Statement {
 };
 const T_BILLING_CUSTOMERS: Statement =
     Statement { name: "personal.tenant_billing_customers", sql: "DELETE FROM billing_customers WHERE tenant_id = ?1" };
+const T_BILLING_FORMER_CUSTOMERS: Statement = Statement {
+    name: "personal.tenant_billing_former_customers",
+    sql: "DELETE FROM billing_former_customers WHERE tenant_id = ?1",
+};
 // What is bought goes on in another owner's name.
 const M_BILLING: Statement = Statement {
     name: "personal.member_billing",
@@ -775,6 +780,13 @@ pub const TABLES: &[Personal] = &[
         member: &[],
         note: "The tenant's.",
         tenant: Some(T_BILLING_CUSTOMERS),
+    },
+    Personal {
+        table: "billing_former_customers",
+        shown: Shown::Nothing("the tenant's numbers at Stripe of before, about nobody"),
+        member: &[],
+        note: "The tenant's.",
+        tenant: Some(T_BILLING_FORMER_CUSTOMERS),
     },
     Personal {
         table: "billing_states",
