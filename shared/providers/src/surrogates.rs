@@ -82,7 +82,8 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_units_there_are_it_is_read(units in proptest::collection::vec(prop_oneof![0xD7F0_u16..0xE010, 0_u16..0x100], 0..40)) {
-            let json: String = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
+            let escaped: Vec<String> = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
+            let json = escaped.concat();
             let json = format!("\"{json}\"");
             let read: String = serde_json::from_str(&mended(&json)).unwrap();
             prop_assert_eq!(read, String::from_utf16_lossy(&units));
