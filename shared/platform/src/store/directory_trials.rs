@@ -68,8 +68,8 @@ const HOLDER: Statement = Statement {
     sql: "SELECT c.claim FROM trial_claims c WHERE c.digest = ?1 AND c.provisional = 0",
 };
 
-// The account is gone that had claimed it without having confirmed the address: whoever registers next takes it over. A digest
-// names no tenant.
+// The account is gone that had claimed it without having confirmed the address: whoever registers next takes it over. It is
+// found by a digest, which names no tenant.
 const RELEASE: Statement = Statement {
     name: "directory_trials.release",
     sql: "UPDATE trial_claims SET provisional = 2 WHERE digest = ?1 AND claim = ?2 AND provisional = 1",
