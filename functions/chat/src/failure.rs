@@ -6,8 +6,11 @@ use tollgate_providers::{Provider, ProviderError, ProviderErrorKind};
 /// The provider answered an error.
 pub fn refused(scope: &Scope, error: &ProviderError) -> Problem {
     let code = match error.kind {
-        ProviderErrorKind::Rejected if error.status == Some(404) => Code::ModelNotFound,
+        ProviderErrorKind::NoModel => Code::ModelNotFound,
         ProviderErrorKind::Rejected => Code::ProviderRejected,
+        ProviderErrorKind::Refused => Code::ContentPolicyViolation,
+        ProviderErrorKind::TooLong => Code::ContextLengthExceeded,
+        ProviderErrorKind::TooLarge => Code::PayloadTooLarge,
         ProviderErrorKind::RateLimited | ProviderErrorKind::Overloaded => Code::ProviderUnavailable,
         ProviderErrorKind::Unauthorized | ProviderErrorKind::BadAnswer | ProviderErrorKind::Cut => Code::ProviderError,
     };
@@ -15,7 +18,8 @@ pub fn refused(scope: &Scope, error: &ProviderError) -> Problem {
     match error.kind {
         // The operator's key, credit or account: nobody else can mend it, so it is an error here.
         ProviderErrorKind::Unauthorized => log::error("provider", &said, Some(scope)),
-        ProviderErrorKind::Rejected if code == Code::ProviderRejected => {}
+        // A model may have been withdrawn: whoever runs the installation wants to know.
+        kind if kind.is_of_the_request() && kind != ProviderErrorKind::NoModel => {}
         _ => log::warn("provider", &said, Some(scope)),
     }
     Problem {

@@ -99,6 +99,10 @@ pub enum Code {
     RateLimited,
     /// The model provider refused the request; `detail` says why.
     ProviderRejected,
+    /// The provider refused what the request says.
+    ContentPolicyViolation,
+    /// The prompt, or prompt and answer together, are longer than the model's context.
+    ContextLengthExceeded,
     /// The model provider failed.
     ProviderError,
     /// The model provider is busy or limits us.
@@ -217,6 +221,8 @@ impl Code {
             Self::QuotaExceeded => "quota_exceeded",
             Self::RateLimited => "rate_limited",
             Self::ProviderRejected => "provider_rejected",
+            Self::ContentPolicyViolation => "content_policy_violation",
+            Self::ContextLengthExceeded => "context_length_exceeded",
             Self::ProviderError => "provider_error",
             Self::ProviderUnavailable => "provider_unavailable",
             Self::ProviderTimeout => "provider_timeout",
@@ -229,7 +235,9 @@ impl Code {
     /// The HTTP status it is answered with.
     pub const fn status(self) -> StatusCode {
         match self {
-            Self::BadRequest | Self::ProviderRejected => StatusCode::BAD_REQUEST,
+            Self::BadRequest | Self::ProviderRejected | Self::ContentPolicyViolation | Self::ContextLengthExceeded => {
+                StatusCode::BAD_REQUEST
+            }
             Self::InvalidInput | Self::NotAnUpgrade | Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unauthorized
             | Self::TokenExpired
@@ -325,6 +333,8 @@ impl Code {
             Self::QuotaExceeded => "The plan's allowance is used up",
             Self::RateLimited => "Too many requests",
             Self::ProviderRejected => "The model provider refused the request",
+            Self::ContentPolicyViolation => "The model provider refused the content",
+            Self::ContextLengthExceeded => "Longer than the model's context",
             Self::ProviderError => "The model provider failed",
             Self::ProviderUnavailable => "The model provider is not available",
             Self::ProviderTimeout => "The model provider did not answer in time",

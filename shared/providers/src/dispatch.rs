@@ -117,7 +117,7 @@ fn error_under_200(provider: Provider, body: &str) -> Option<ProviderError> {
     }
     let body: Value = serde_json::from_str(body).ok()?;
     let error = error::stated(&body)?;
-    Some(ProviderError::in_stream(provider, openai::error_in_stream(error)))
+    Some(ProviderError::in_stream(provider, openai::error_body(error)))
 }
 
 /// A body that is no JSON, for the log: proxies and load balancers answer in HTML or plain text.

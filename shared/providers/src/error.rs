@@ -1,6 +1,6 @@
 //! What a provider's refusal means to us, and what of it a client may see.
 
-mod account;
+mod table;
 
 use std::fmt;
 
@@ -11,8 +11,16 @@ use crate::model::Provider;
 /// Why a provider gave no (whole) answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProviderErrorKind {
-    /// The client's request was wrong: 400, 404, 413, 422.
+    /// The client's request was wrong.
     Rejected,
+    /// It was refused for what it says.
+    Refused,
+    /// It is longer than the model's context.
+    TooLong,
+    /// Its body is larger than the provider takes.
+    TooLarge,
+    /// There is no such model (any more), or it is not open to this installation.
+    NoModel,
     /// Our credentials or our account: 401, 402, 403.
     Unauthorized,
     /// We send too much: 429.
@@ -30,12 +38,21 @@ impl ProviderErrorKind {
     pub fn code(self) -> &'static str {
         match self {
             Self::Rejected => "provider_rejected",
+            Self::Refused => "content_policy_violation",
+            Self::TooLong => "context_length_exceeded",
+            Self::TooLarge => "payload_too_large",
+            Self::NoModel => "model_not_found",
             Self::Unauthorized => "provider_unauthorized",
             Self::RateLimited => "provider_rate_limited",
             Self::Overloaded => "provider_overloaded",
             Self::BadAnswer => "provider_bad_answer",
             Self::Cut => "provider_stream_cut",
         }
+    }
+
+    /// Whether it is the client's to mend.
+    pub fn is_of_the_request(self) -> bool {
+        matches!(self, Self::Rejected | Self::Refused | Self::TooLong | Self::TooLarge | Self::NoModel)
     }
 
     /// Whether the same request may succeed a little later.
@@ -67,7 +84,8 @@ pub struct ProviderError {
 pub(crate) struct ErrorBody {
     pub(crate) message: Option<String>,
     pub(crate) code: Option<String>,
-    pub(crate) kind: Option<ProviderErrorKind>,
+    /// All names it gives itself: code, type, status, reasons.
+    pub(crate) names: Vec<String>,
     pub(crate) retry_after_seconds: Option<u32>,
 }
 
@@ -81,26 +99,21 @@ impl ProviderError {
     }
 
     /// An HTTP answer that is no success.
-    pub(crate) fn from_status(provider: Provider, status: u16, retry_after: Option<&str>, body: ErrorBody) -> Self {
-        let kind = account::kind_of(&body).or(body.kind).unwrap_or(match status {
-            401..=403 => ProviderErrorKind::Unauthorized,
-            429 => ProviderErrorKind::RateLimited,
-            408 | 500..=599 => ProviderErrorKind::Overloaded,
-            400..=499 => ProviderErrorKind::Rejected,
-            _ => ProviderErrorKind::BadAnswer,
-        });
+    pub(crate) fn from_status(provider: Provider, status: u16, retry_after: Option<&str>, mut body: ErrorBody) -> Self {
+        body.retry_after_seconds = retry_after.and_then(parse_seconds).or(body.retry_after_seconds);
+        let kind = table::kind_of(Some(status), &body);
         let message = body.message.unwrap_or_else(|| format!("HTTP status {status} without a message"));
         Self {
             status: Some(status),
             code: body.code.map(|code| safe_line(&code)),
-            retry_after_seconds: retry_after.and_then(parse_seconds).or(body.retry_after_seconds),
+            retry_after_seconds: body.retry_after_seconds,
             ..Self::new(provider, kind, &message)
         }
     }
 
     /// An error that came inside a stream, after a 200.
     pub(crate) fn in_stream(provider: Provider, body: ErrorBody) -> Self {
-        let kind = account::kind_of(&body).or(body.kind).unwrap_or(ProviderErrorKind::Overloaded);
+        let kind = table::kind_of(None, &body);
         Self {
             code: body.code.map(|code| safe_line(&code)),
             retry_after_seconds: body.retry_after_seconds,
@@ -112,7 +125,13 @@ impl ProviderError {
     pub fn client_message(&self) -> String {
         let name = self.provider.display_name();
         match self.kind {
-            ProviderErrorKind::Rejected => self.message.clone(),
+            ProviderErrorKind::Rejected
+            | ProviderErrorKind::Refused
+            | ProviderErrorKind::TooLong
+            | ProviderErrorKind::TooLarge => self.message.clone(),
+            ProviderErrorKind::NoModel => {
+                format!("{name} has no model of this name (any more), or it is not open to this service.")
+            }
             ProviderErrorKind::Unauthorized => {
                 format!("{name} did not accept this service's credentials.")
             }
@@ -134,7 +153,7 @@ impl ProviderError {
     /// The error as an SSE frame. The official SDKs raise an `APIError` on any `data:` that has an `error`
     /// (openai-node `core/streaming.ts`, openai-python `_streaming.py`), so no `[DONE]` follows: the stream just ends.
     pub(crate) fn to_frame(&self) -> String {
-        let kind = if self.kind == ProviderErrorKind::Rejected { "invalid_request_error" } else { "server_error" };
+        let kind = if self.kind.is_of_the_request() { "invalid_request_error" } else { "server_error" };
         let error = json!({"message": self.client_message(), "type": kind, "param": null, "code": self.kind.code()});
         format!("data: {}\n\n", json!({"error": error}))
     }
@@ -225,7 +244,7 @@ pub(crate) fn safe_line(text: &str) -> String {
 }
 
 fn looks_secret(word: &str) -> bool {
-    const PREFIXES: [&str; 7] = ["sk-", "sk_", "rk_", "AIza", "tg_live_", "xai-", "eyJ"];
+    const PREFIXES: [&str; 9] = ["sk-", "sk_", "rk_", "AIza", "tg_live_", "xai-", "eyJ", "org-", "proj_"];
     let known = PREFIXES.iter().any(|prefix| word.starts_with(prefix) && word.len() > prefix.len() + 3);
     let starred = word.contains("***");
     let random =

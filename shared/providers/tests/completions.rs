@@ -146,13 +146,13 @@ fn an_unreadable_answer_is_a_bad_answer() {
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn errors_are_sorted_by_what_they_mean() {
-    use ProviderErrorKind::{Overloaded, RateLimited, Rejected, Unauthorized};
+    use ProviderErrorKind::{NoModel, Overloaded, RateLimited, Rejected, TooLarge, TooLong, Unauthorized};
     for (name, status, body, kind, code, message) in [
         (
             "openai_",
             400,
             r#"{"error":{"message":"too long","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}"#,
-            Rejected,
+            TooLong,
             Some("context_length_exceeded"),
             "too long",
         ),
@@ -168,7 +168,7 @@ fn errors_are_sorted_by_what_they_mean() {
             "openai_",
             404,
             r#"{"error":{"message":"no model","code":null,"type":"invalid_request_error"}}"#,
-            Rejected,
+            NoModel,
             Some("invalid_request_error"),
             "no model",
         ),
@@ -219,7 +219,7 @@ fn errors_are_sorted_by_what_they_mean() {
             "anthropic_",
             413,
             r#"{"type":"error","error":{"type":"request_too_large","message":"big"}}"#,
-            Rejected,
+            TooLarge,
             Some("request_too_large"),
             "big",
         ),

@@ -139,6 +139,12 @@ explained! {
     ProviderRejected:
         "The model provider refused the request; `detail` says why. Nothing was charged.",
         "Correct the request; the same one fails again.";
+    ContentPolicyViolation:
+        "The model provider refused what the request says; `detail` is its reason. Nothing was charged.",
+        "Change the messages; the same request fails again.";
+    ContextLengthExceeded:
+        "The messages, or the messages and the answer asked for, are longer than the model's context. Nothing was charged.",
+        "Send fewer or shorter messages, ask for a smaller `max_tokens`, or choose a model with a larger context.";
     ProviderError:
         "The model provider could not be reached, failed, or does not accept this installation's key. Nothing was charged, \
             except for what a stream had delivered before it broke off.",

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::completion::{ChoiceOut, Completion, CompletionMeta, completion_body, tool_call};
-use crate::error::{ErrorBody, ProviderError, ProviderErrorKind};
+use crate::error::{ErrorBody, ProviderError};
 use crate::model::Provider;
 use crate::request::ChatRequest;
 use crate::tokens::TextTally;
@@ -87,17 +87,10 @@ pub(crate) fn read_error(body: &[u8]) -> Option<ErrorBody> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let error = body.get("error")?;
     let code = error.get("type").and_then(Value::as_str);
-    let kind = match code {
-        Some("invalid_request_error" | "not_found_error" | "request_too_large") => Some(ProviderErrorKind::Rejected),
-        Some("authentication_error" | "permission_error" | "billing_error") => Some(ProviderErrorKind::Unauthorized),
-        Some("rate_limit_error") => Some(ProviderErrorKind::RateLimited),
-        Some("overloaded_error" | "api_error" | "timeout_error") => Some(ProviderErrorKind::Overloaded),
-        _ => None,
-    };
     Some(ErrorBody {
         message: error.get("message").and_then(Value::as_str).map(ToOwned::to_owned),
         code: code.map(ToOwned::to_owned),
-        kind,
+        names: code.map(ToOwned::to_owned).into_iter().collect(),
         retry_after_seconds: None,
     })
 }

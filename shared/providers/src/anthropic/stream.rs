@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::response::{finish_reason, read_error};
 use crate::error::{self, ProviderError};
-use crate::openai::error_in_stream;
+use crate::openai::error_body;
 use crate::session::{FrameDecoder, Session};
 use crate::usage::{Report, Usage};
 
@@ -116,7 +116,7 @@ impl FrameDecoder for AnthropicStream {
             if let Some(value) = serde_json::from_str::<Value>(data).ok().as_ref()
                 && let Some(error) = error::stated(value)
             {
-                return session.fail(ProviderError::in_stream(session.provider, error_in_stream(error)));
+                return session.fail(ProviderError::in_stream(session.provider, error_body(error)));
             }
             return session.fail_unreadable("an event that is no message event");
         };

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::part::{Answer, Candidate, finish_reason, is_fault};
 use crate::completion::{ChoiceOut, Completion, CompletionMeta, completion_body};
-use crate::error::{ErrorBody, ProviderError, ProviderErrorKind, code_text, parse_seconds};
+use crate::error::{ErrorBody, ProviderError, code_text, parse_seconds};
 use crate::model::Provider;
 use crate::request::ChatRequest;
 use crate::tokens::TextTally;
@@ -69,26 +69,11 @@ pub(crate) fn read_error(body: &[u8]) -> Option<ErrorBody> {
 pub(super) fn error_body(error: &Value) -> ErrorBody {
     let details = error.get("details").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let status = error.get("status").and_then(Value::as_str);
-    let is_key_invalid =
-        details.iter().any(|detail| detail.get("reason").is_some_and(|reason| reason == "API_KEY_INVALID"));
-    // The key is ours: a 400 about it is no fault of the client's.
-    let kind = if is_key_invalid { Some(ProviderErrorKind::Unauthorized) } else { status.and_then(kind_of_status) };
+    let reasons = details.iter().filter_map(|detail| detail.get("reason")?.as_str().map(ToOwned::to_owned));
     ErrorBody {
         message: error.get("message").and_then(Value::as_str).map(ToOwned::to_owned),
         code: status.map(ToOwned::to_owned).or_else(|| code_text(error.get("code"))),
-        kind,
+        names: status.map(ToOwned::to_owned).into_iter().chain(code_text(error.get("code"))).chain(reasons).collect(),
         retry_after_seconds: details.iter().find_map(|detail| parse_seconds(detail.get("retryDelay")?.as_str()?)),
-    }
-}
-
-fn kind_of_status(status: &str) -> Option<ProviderErrorKind> {
-    match status {
-        "INVALID_ARGUMENT" | "NOT_FOUND" | "OUT_OF_RANGE" => Some(ProviderErrorKind::Rejected),
-        "UNAUTHENTICATED" | "PERMISSION_DENIED" | "FAILED_PRECONDITION" => Some(ProviderErrorKind::Unauthorized),
-        "RESOURCE_EXHAUSTED" => Some(ProviderErrorKind::RateLimited),
-        "UNAVAILABLE" | "INTERNAL" | "DEADLINE_EXCEEDED" | "CANCELLED" | "ABORTED" => {
-            Some(ProviderErrorKind::Overloaded)
-        }
-        _ => None,
     }
 }

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use super::part::{Answer, Candidate, finish_reason, is_fault};
 use super::response::error_body;
 use crate::error::{self, ProviderError};
-use crate::openai::error_in_stream;
 use crate::session::{FrameDecoder, Session};
 use crate::usage::{Report, Usage};
 
@@ -31,7 +30,7 @@ impl FrameDecoder for GeminiStream {
             if let Some(value) = serde_json::from_str::<Value>(data).ok().as_ref()
                 && let Some(error) = error::stated(value)
             {
-                return session.fail(ProviderError::in_stream(session.provider, error_in_stream(error)));
+                return session.fail(ProviderError::in_stream(session.provider, error_body(error)));
             }
             return session.fail_unreadable("a frame that is no response");
         };

@@ -8,5 +8,5 @@ mod response;
 mod stream;
 
 pub(crate) use request::encode;
-pub(crate) use response::{decode, error_in_stream, read_error};
+pub(crate) use response::{decode, error_body, read_error};
 pub(crate) use stream::OpenAiStream;

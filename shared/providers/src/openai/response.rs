@@ -5,7 +5,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::completion::Completion;
-use crate::error::{ErrorBody, ProviderError, ProviderErrorKind, code_text};
+use crate::error::{ErrorBody, ProviderError, code_text};
 use crate::members::Members;
 use crate::model::Provider;
 use crate::request::ChatRequest;
@@ -112,30 +112,12 @@ pub(crate) fn read_error(body: &[u8]) -> Option<ErrorBody> {
 }
 
 /// `{message, type, param, code}`; some compatible servers send a bare string.
-pub(super) fn error_body(error: &Value) -> ErrorBody {
+pub(crate) fn error_body(error: &Value) -> ErrorBody {
     let kind = error.get("type").and_then(Value::as_str);
     ErrorBody {
         message: error.as_str().or_else(|| error.get("message")?.as_str()).map(ToOwned::to_owned),
         code: code_text(error.get("code")).or_else(|| kind.map(ToOwned::to_owned)),
-        kind: None,
+        names: ["code", "type", "status"].iter().filter_map(|name| code_text(error.get(*name))).collect(),
         retry_after_seconds: None,
     }
-}
-
-/// In a stream there is no status to go by, so the names must do.
-pub(crate) fn error_in_stream(error: &Value) -> ErrorBody {
-    let mut body = error_body(error);
-    let names = [error.get("type").and_then(Value::as_str), body.code.as_deref()];
-    let is_one_of = |known: &[&str]| names.iter().flatten().any(|name| known.contains(name));
-    body.kind = Some(if is_one_of(&["invalid_request_error", "context_length_exceeded", "400"]) {
-        ProviderErrorKind::Rejected
-    } else if is_one_of(&["rate_limit_exceeded", "rate_limit_error", "insufficient_quota", "tokens", "requests", "429"])
-    {
-        ProviderErrorKind::RateLimited
-    } else if is_one_of(&["authentication_error", "invalid_api_key", "permission_error", "401", "403"]) {
-        ProviderErrorKind::Unauthorized
-    } else {
-        ProviderErrorKind::Overloaded
-    });
-    body
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::calls::Calls;
-use super::response::{Said, error_in_stream, read_usage, says};
+use super::response::{Said, error_body, read_usage, says};
 use crate::error::{self, ProviderError};
 use crate::members::Members;
 use crate::session::{FrameDecoder, Session};
@@ -72,7 +72,7 @@ impl FrameDecoder for OpenAiStream {
         };
         if let Some(error) = chunk.error.filter(|error| !matches!(error.get(), "null" | "false" | "\"\"")) {
             let error: Value = serde_json::from_str(error.get()).unwrap_or_default();
-            return session.fail(ProviderError::in_stream(session.provider, error_in_stream(&error)));
+            return session.fail(ProviderError::in_stream(session.provider, error_body(&error)));
         }
         match self.renumbered(data, &chunk) {
             None => self.chunk(data, &chunk, session),
@@ -153,7 +153,7 @@ impl OpenAiStream {
         if choices.is_empty() && usage.is_none() {
             let value: Value = serde_json::from_str(data).unwrap_or_default();
             if let Some(error) = error::stated(&value) {
-                return session.fail(ProviderError::in_stream(session.provider, error_in_stream(error)));
+                return session.fail(ProviderError::in_stream(session.provider, error_body(error)));
             }
             // Heartbeats, content filters' opening words and the like: a client's code looks for a choice in each chunk.
             return;
