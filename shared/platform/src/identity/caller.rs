@@ -78,12 +78,21 @@ impl Presented {
         }
         let verified = verify(&VerifyingKeys::of(scope.env()), token, scope.now());
         verified.map(|claims| Self::Session(Caller(claims))).map_err(|error| match error {
+            // Most often another service's key: whoever reads of an access token looks in the wrong place.
+            TokenError::Invalid if !is_jwt(token) => unauthorized(
+                "This is no API key of this service, which begin with tg_live_, and no access token. POST /user/api-keys makes a key.",
+            ),
             TokenError::Invalid => unauthorized("The access token is not valid."),
             TokenError::Expired => {
                 Problem::new(Code::TokenExpired, "The access token has expired; POST /auth/refresh answers a new one.")
             }
         })
     }
+}
+
+/// Whether it has the three parts of a JSON Web Token.
+fn is_jwt(token: &str) -> bool {
+    token.split('.').filter(|part| !part.is_empty()).count() == 3
 }
 
 /// The token of a bearer header (RFC 6750, section 2.1): the scheme in any case, blanks, one token.
