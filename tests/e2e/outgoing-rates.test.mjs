@@ -35,7 +35,7 @@ async function owners(number) {
   return made;
 }
 
-test('a hundred checkouts that lead nowhere are twenty, and another tenant buys meanwhile', async () => {
+test('a hundred checkouts that lead nowhere are thirty, and another tenant buys meanwhile', async () => {
   const [eve, ada] = [await register(platform), await register(platform)];
   const checkout = (who, plan) => post(platform, '/subscription/checkout', { plan }, { token: who.access_token });
   const before = stripe.requests.length;
@@ -43,10 +43,10 @@ test('a hundred checkouts that lead nowhere are twenty, and another tenant buys 
   for (let n = 0; n < 100; n += 10) answers.push(...(await Promise.all(Array.from({ length: 10 }, (_, k) => checkout(eve, (n + k) % 2 ? 'pro' : 'plus')))));
   const { 429: refused = 0, ...rest } = count(answers);
   // One is forgotten each minute, and the hundred take seconds.
-  assert.ok(refused >= 78, JSON.stringify({ ...rest, 429: refused }));
+  assert.ok(refused >= 68, JSON.stringify({ ...rest, 429: refused }));
   assertSlowed(answers.find(({ status }) => status === 429), 60);
   const calls = stripe.requests.length - before;
-  assert.ok(calls <= 22 * 13, `${calls} calls of Stripe`);
+  assert.ok(calls <= 32 * 4, `${calls} calls of Stripe`);
   assert.equal((await checkout(ada, 'pro')).status, 200);
   // The same counter, whichever address is used; what only reads here goes on.
   assertSlowed(await post(platform, '/user/upgrade-subscription', { plan: 'pro' }, { token: eve.access_token }), 60);

@@ -117,7 +117,7 @@ pub async fn admit(
             if hold.admitted.trial_ends_at.is_some() && trials::costs(model) {
                 let answer = hold.held_tokens().saturating_sub(prompt_estimate);
                 hold.trial = match trials::hold(scope, model, prompt_estimate, answer).await {
-                    Ok(trial) => Some(trial),
+                    Ok(trial) => trial,
                     Err(problem) => {
                         hold.release(scope, &problem);
                         return Err(problem);

@@ -50,7 +50,13 @@ pub fn need_confirmed(scope: &Scope) -> bool {
     }
 }
 
-/// Holds what a trial's request may cost at most, of what all trials may cost today.
+/// What all trials may cost today; `None` on a developer's machine where nothing is set.
+fn ceiling(scope: &Scope) -> Option<u64> {
+    let set = settings::text(scope.env(), "TRIALS_MICROUSD_PER_DAY").and_then(|text| text.parse().ok());
+    set.or_else(|| (!scope.settings().is_local()).then_some(DEFAULT_MICROUSD_PER_DAY))
+}
+
+/// Holds what a trial's request may cost at most, of what all trials may cost today; `None` where there is no ceiling.
 ///
 /// # Errors
 /// 429 `trial_budget_spent`; 503.
@@ -59,10 +65,10 @@ pub async fn hold(
     model: &ModelRef,
     prompt_tokens: u64,
     answer_tokens: u64,
-) -> Result<TrialHold, Problem> {
+) -> Result<Option<TrialHold>, Problem> {
+    let Some(ceiling) = ceiling(scope) else { return Ok(None) };
     let usage = Usage { prompt_tokens, completion_tokens: answer_tokens, ..Usage::default() };
     let cost = price::cost_microusd(model, &usage, scope.now().as_seconds());
     let unknown = || prompt_tokens.saturating_add(answer_tokens).saturating_mul(UNKNOWN_MICROUSD_PER_TOKEN);
-    let ceiling = settings::text(scope.env(), "TRIALS_MICROUSD_PER_DAY").and_then(|text| text.parse().ok());
-    hold_of_trials(scope, cost.unwrap_or_else(unknown), ceiling.unwrap_or(DEFAULT_MICROUSD_PER_DAY)).await
+    hold_of_trials(scope, cost.unwrap_or_else(unknown), ceiling).await.map(Some)
 }
