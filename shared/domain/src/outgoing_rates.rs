@@ -124,8 +124,7 @@ impl Outgoing {
         use CountedBy::{Block, Network, Target, Tenant, User};
         match self {
             // Somebody who compares plans opens a handful; a double click is one, it gets the same address again.
-            Self::Checkout | Self::Portal => const { &[rate(Tenant, 30, MINUTE_MS)] },
-            Self::PlanChange => const { &[rate(Tenant, 30, MINUTE_MS)] },
+            Self::Checkout | Self::PlanChange | Self::Portal => const { &[rate(Tenant, 30, MINUTE_MS)] },
             // A dashboard reads them with each visit, and pages through years.
             Self::Invoices => const { &[rate(Tenant, 60, 5 * SECOND_MS)] },
             // A team is invited in one go. One mailbox is nobody's to fill: a second and a third mail is a reminder.
