@@ -420,6 +420,13 @@ test('what was done with keys is in the audit log', async () => {
   assert.deepEqual([rotated.target.id, rotated.details.replaced_by, revoked.target.id], [id, data.id, data.id]);
 });
 
+test("another service's key is told as a wrong key", async () => {
+  for (const key of ['sk-proj-0123456789abcdef', 'AIzaSyD-1234567890', 'hello']) {
+    const answer = await ask(key);
+    assert.match(assertProblem(answer, 401, 'unauthorized').detail, /no API key of this service/);
+  }
+});
+
 test('nothing panicked', () => platform.assertNoPanic());
 
 /** A text of ours with the checksum that fits it: anybody can compute it. */

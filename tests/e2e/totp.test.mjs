@@ -175,8 +175,11 @@ test('new recovery codes make the old ones worthless', async () => {
   assertOut(await login(user, app.code()));
 });
 
-test('a reset of the password leaves it on', async () => {
+test('a reset of the password leaves it on, once the address was confirmed', async () => {
   const user = await register(platform);
+  // Before that a reset is the first proof of the address, and ends what whoever made the account left in it.
+  const [verification] = await waitForMails(platform, user.email, 'verify_email');
+  assert.equal((await post(platform, '/auth/verify-email', { token: tokenOf(verification) }, as(user))).status, 204);
   const { app } = await switchOn(platform, user);
   await post(platform, '/auth/forgot-password', { email: user.email });
   const [mail] = await waitForMails(platform, user.email, 'reset_password');

@@ -128,7 +128,7 @@ impl ProviderError {
             ProviderErrorKind::Rejected
             | ProviderErrorKind::Refused
             | ProviderErrorKind::TooLong
-            | ProviderErrorKind::TooLarge => self.message.clone(),
+            | ProviderErrorKind::TooLarge => without_links(&self.message),
             ProviderErrorKind::NoModel => {
                 format!("{name} has no model of this name (any more), or it is not open to this service.")
             }
@@ -210,6 +210,15 @@ pub(crate) fn code_text(value: Option<&Value>) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
+}
+
+/// A text without addresses: a provider's lead to pages of the operator's account, where the caller has none.
+fn without_links(text: &str) -> String {
+    let is_link = |word: &&str| {
+        let word = word.to_ascii_lowercase();
+        word.contains("://") || word.contains("www.") || word.contains(".com/")
+    };
+    text.split(' ').filter(|word| !is_link(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// Longest message kept, in characters.

@@ -106,7 +106,15 @@ fn bearer(header: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::bearer;
+    use super::{bearer, is_jwt};
+
+    #[test]
+    fn what_has_three_parts_may_be_an_access_token() {
+        assert!(is_jwt("a.b.c"));
+        for other in ["sk-proj-abc", "a.b", "a.b.c.d", "..", "a..c", ""] {
+            assert!(!is_jwt(other), "{other}");
+        }
+    }
 
     #[test]
     fn one_bearer_token_and_nothing_else() {

@@ -342,6 +342,22 @@ fn the_operator_s_account_is_never_told_to_the_customer() {
 }
 
 #[test]
+fn no_page_of_the_operator_s_is_shown() {
+    for text in [
+        "Invalid model. See https://platform.openai.com/settings/organization/billing for more.",
+        "Invalid model. See platform.openai.com/account/limits for more.",
+    ] {
+        let error = ProviderError::new(Provider::OpenAi, ProviderErrorKind::Rejected, text);
+        assert_eq!(error.client_message(), "Invalid model. See for more.");
+    }
+    for text in ["You have insufficient funds; top up your prepaid balance", "projects/123456789 has no permission"] {
+        let body = ErrorBody { message: Some(text.to_owned()), ..ErrorBody::default() };
+        let error = ProviderError::from_status(Provider::OpenAi, 400, None, body);
+        assert_eq!(error.kind, ProviderErrorKind::Unauthorized, "{text}");
+    }
+}
+
+#[test]
 fn what_the_caller_can_mend_is_told() {
     for (code, message) in [
         ("context_length_exceeded", "This model's maximum context length is 128000 tokens."),
