@@ -26,8 +26,7 @@ use crate::{mailed, noted};
 #[worker::send]
 pub async fn forgot(scope: Scope, Json(input): Json<EmailIn>) -> Result<Reply, Problem> {
     let email = Email::parse(&input.email).map_err(|_| Problem::internal())?;
-    let reached = Asking { target: Some(email.as_str()), ..Asking::default() };
-    guard::admit(&scope, Outgoing::LinkMail, reached).await?;
+    guard::admit(&scope, Outgoing::LinkMail, Asking::to(email.as_str())).await?;
     let worker = scope.clone();
     scope.wait_until(async move {
         let account = match directory::account_by_email(&worker, &email).await {

@@ -15,7 +15,7 @@ use tollgate_platform::{
     mailbox,
 };
 
-use crate::{guard::Guard, password as passwords, tokens};
+use crate::{guard::Guard, password, tokens};
 
 /// Makes a user with a tenant of one, begins the trial and signs the user in.
 #[utoipa::path(post, path = "/auth/register", tag = "accounts", request_body = RegisterIn, responses(
@@ -25,17 +25,16 @@ use crate::{guard::Guard, password as passwords, tokens};
 #[worker::send]
 pub async fn register(scope: Scope, Json(input): Json<RegisterIn>) -> Result<Reply, Problem> {
     let email = mailbox::canonical(&input.email).map_err(|invalid| refused("email", &invalid))?;
-    let password = passwords::normalized(&input.password);
+    let password = password::normalized(&input.password);
     check_password(&password, &email).map_err(|weak| refused("password", &weak))?;
     let product = input.product.as_deref().and_then(Product::parse).unwrap_or_default();
+    guard::admit(&scope, Outgoing::Registration, Asking::to(email.as_str())).await?;
     // That an address is registered is told here, slowly: it counts as a failure of whoever asks.
-    let reached = Asking { target: Some(email.as_str()), ..Asking::default() };
-    guard::admit(&scope, Outgoing::Registration, reached).await?;
     let mut guard = Guard::of(&scope, email.as_str());
     guard.admit_address(&scope).await?;
     credentials::check_not_breached(&scope, "password", &password).await?;
     let name = input.name.as_deref().map(str::trim).filter(|name| !name.is_empty());
-    let hash = passwords::hash(&password)?;
+    let hash = password::hash(&password)?;
     let person = NewPerson { email: &email, name, product, password_hash: &hash, identity: None };
     let (tenant, user) = opening::open(&scope, &person).await.map_err(taken)?;
     let signed_in = tokens::sign_in(&scope, tenant, user, &hash).await?;

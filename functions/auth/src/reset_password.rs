@@ -43,7 +43,7 @@ pub async fn reset(scope: Scope, Json(input): Json<ResetPasswordIn>) -> Result<R
     check_password(&password, &email)
         .map_err(|weak| Problem::invalid(vec![FieldError::new("password", weak.to_string())]))?;
     credentials::check_not_breached(&scope, "password", &password).await?;
-    let hash = crate::password::hash(&password)?;
+    let hash = password::hash(&password)?;
 
     // The meters first: should a later step fail, the token is still good, and whoever tries again leaves nothing open.
     let keys_too = is_first_proof || input.revoke_api_keys;

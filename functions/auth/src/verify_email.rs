@@ -53,8 +53,7 @@ pub async fn resend(scope: Scope, caller: Caller) -> Result<Reply, Problem> {
     let row = store::profile(&scope, caller.tenant, caller.user, caller.session).await?;
     let row = row.filter(store::ProfileRow::session_stands).ok_or_else(session_ended)?;
     if row.email_verified == 0 {
-        let reached = Asking { target: Some(&row.email), ..Asking::default() };
-        guard::admit(&scope, Outgoing::LinkMail, reached).await?;
+        guard::admit(&scope, Outgoing::LinkMail, Asking::to(&row.email)).await?;
         mailed::send_token(&scope, MailTokenKind::VerifyEmail, caller.tenant, caller.user, &row.email).await?;
     } else {
         trials::tell_meters(&scope, caller.tenant, caller.user).await?;

@@ -46,7 +46,7 @@ pub async fn patch(
 ) -> Result<Reply, Problem> {
     let product = patch.product.as_deref().and_then(Product::parse).unwrap_or(caller.product);
     let stripe = Stripe::of(&scope)?;
-    guard::admit(&scope, Outgoing::PlanChange, Asking { tenant: Some(caller.tenant), ..Asking::default() }).await?;
+    guard::admit(&scope, Outgoing::PlanChange, Asking::of_tenant(caller.tenant)).await?;
     let nothing = || no_way(NoWay::NotAMove, &scope);
     let customer = billing::known_customer(&scope, caller.tenant).await?.ok_or_else(nothing)?;
     let held = billing::catch_up(&scope, caller.tenant, product, &customer, "billing").await?;

@@ -78,7 +78,7 @@ async fn answer(
 async fn buy(scope: &Scope, caller: &OwnerWith<Billing>, input: &CheckoutIn) -> Result<Reply, Problem> {
     let (product, plan, interval, seats) = input.chosen(caller.product).ok_or_else(Problem::internal)?;
     let stripe = Stripe::of(scope)?;
-    guard::admit(scope, Outgoing::Checkout, Asking { tenant: Some(caller.tenant), ..Asking::default() }).await?;
+    guard::admit(scope, Outgoing::Checkout, Asking::of_tenant(caller.tenant)).await?;
     let mut held = billing::load(scope, caller.tenant, product, Some(caller.user)).await?;
     // What was paid a moment ago, and no webhook has told yet, is not bought again.
     if let Some(customer) = billing::known_customer(scope, caller.tenant).await? {

@@ -49,7 +49,7 @@ pub async fn invoices(
 ) -> Result<Reply, Problem> {
     let limit = limit(page.limit)?;
     let stripe = Stripe::of(&scope)?;
-    guard::admit(&scope, Outgoing::Invoices, Asking { tenant: Some(caller.tenant), ..Asking::default() }).await?;
+    guard::admit(&scope, Outgoing::Invoices, Asking::of_tenant(caller.tenant)).await?;
     let Some(customer) = billing::known_customer(&scope, caller.tenant).await? else {
         return Ok(Reply::json(StatusCode::OK, &PageOut::<InvoiceOut> { data: Vec::new(), next_cursor: None }));
     };

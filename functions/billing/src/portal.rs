@@ -44,7 +44,7 @@ pub async fn portal(scope: Scope, caller: OwnerWith<Billing>, Json(input): Json<
         }
     };
     let stripe = Stripe::of(&scope)?;
-    guard::admit(&scope, Outgoing::Portal, Asking { tenant: Some(caller.tenant), ..Asking::default() }).await?;
+    guard::admit(&scope, Outgoing::Portal, Asking::of_tenant(caller.tenant)).await?;
     let mut customer = billing::customer(&scope, &stripe, caller.tenant, caller.user).await?;
     let mut opened = open(&stripe, &customer, &back).await;
     if opened.as_ref().is_err_and(StripeError::is_unknown_customer) {

@@ -28,8 +28,7 @@ use crate::{
 ))]
 #[worker::send]
 pub async fn confirm(scope: Scope, member: MemberOf, Json(input): Json<CodeIn>) -> Result<Reply, Problem> {
-    let asking = Asking { user: Some(member.user), ..Asking::default() };
-    guard::admit(&scope, Outgoing::CredentialChange, asking).await?;
+    guard::admit(&scope, Outgoing::CredentialChange, Asking::of_user(member.user)).await?;
     let code = totp::Code::parse(&input.code)
         .map_err(|invalid| Problem::invalid(vec![FieldError::new("code", invalid.to_string())]))?;
     let row = store::second_factor(&scope, member.tenant, member.user).await?;

@@ -21,8 +21,7 @@ use crate::{proof::Proof, told};
 ))]
 #[worker::send]
 pub async fn disable(scope: Scope, member: MemberOf, Json(input): Json<CodeIn>) -> Result<Reply, Problem> {
-    let asking = Asking { user: Some(member.user), ..Asking::default() };
-    guard::admit(&scope, Outgoing::CredentialChange, asking).await?;
+    guard::admit(&scope, Outgoing::CredentialChange, Asking::of_user(member.user)).await?;
     let proof = Proof::by_code(&scope, &member, &input.code).await?;
     store::drop_second_factor(&scope, member.tenant, member.user).await?;
     noted::of_user(&scope, member.tenant, member.user, Action::TotpDisable).await;

@@ -41,8 +41,7 @@ pub async fn change(scope: Scope, member: MemberOf, Json(input): Json<ChangePass
             "The account has no password yet; POST /auth/forgot-password mails a link to set one.",
         ));
     }
-    let asking = Asking { user: Some(member.user), ..Asking::default() };
-    guard::admit(&scope, Outgoing::CredentialChange, asking).await?;
+    guard::admit(&scope, Outgoing::CredentialChange, Asking::of_user(member.user)).await?;
     let hash = new_hash(&scope, &proof, &input.new_password).await?;
 
     // The meters first, as with a reset: should a later step fail, whoever tries again leaves nothing open.

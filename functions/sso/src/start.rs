@@ -40,8 +40,7 @@ pub async fn start(scope: Scope, OpenQuery(input): OpenQuery<SsoStart>) -> Resul
         of_email.or_else(|| TeamDomain::parse(&mailbox::ascii_domain(input.domain.as_deref()?)).ok()).ok_or_else(
             || Problem::new(Code::BadRequest, "Send email, an address, or domain, what stands behind its @."),
         )?;
-    let reached = Asking { target: Some(domain.as_str()), ..Asking::default() };
-    guard::admit(&scope, Outgoing::SignInElsewhere, reached).await?;
+    guard::admit(&scope, Outgoing::SignInElsewhere, Asking::to(domain.as_str())).await?;
     let tenant = team_of(&scope, &domain).await?.ok_or_else(no_sign_on)?;
     let (provider, issuer) = of_team(&scope, tenant).await?;
     let asking = openid::asking(&scope, &provider, &issuer).await?;

@@ -71,8 +71,7 @@ pub async fn verify(scope: Scope, owner: OwnerOf, Path(domain): Path<String>) ->
     let domain = TeamDomain::parse(&mailbox::ascii_domain(&domain)).map_err(|_| unknown())?;
     let row = known(&scope, &owner, &domain).await?;
     if row.verified_at.is_none() {
-        let asking = Asking { tenant: Some(owner.tenant), ..Asking::default() };
-        guard::admit(&scope, Outgoing::DomainLookup, asking).await?;
+        guard::admit(&scope, Outgoing::DomainLookup, Asking::of_tenant(owner.tenant)).await?;
         if !is_proven(&scope, &domain, &row.token).await? {
             let (name, value) = (domain.record_name(), record_value(&row.token));
             return Err(Problem::new(

@@ -24,6 +24,23 @@ pub struct Asking<'a> {
     pub target: Option<&'a str>,
 }
 
+impl<'a> Asking<'a> {
+    /// For a tenant.
+    pub fn of_tenant(tenant: TenantId) -> Self {
+        Self { tenant: Some(tenant), ..Self::default() }
+    }
+
+    /// By a user.
+    pub fn of_user(user: UserId) -> Self {
+        Self { user: Some(user), ..Self::default() }
+    }
+
+    /// To a mailbox or a domain.
+    pub fn to(target: &'a str) -> Self {
+        Self { target: Some(target), ..Self::default() }
+    }
+}
+
 /// Whether it may be done; it is counted, whether it then works or not: whom it reaches must not be told by what is counted.
 ///
 /// # Errors
