@@ -3,7 +3,11 @@
 //! Each entry follows the one before it, so of many at once each has to wait for the others. Within an instance they stand in
 //! line; between instances whoever was overtaken tries again a little later, at random.
 
-use std::{cell::RefCell, collections::HashMap, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    time::Duration,
+};
 
 use tollgate_domain::{
     audit::{Action, Actor, Entry, Outcome, Source, Target, append},
@@ -35,7 +39,7 @@ const PATIENCE_MS: i64 = 10_000;
 thread_local! {
     /// Who writes to which tenant's log now, since when.
     static TURNS: RefCell<HashMap<TenantId, (u64, i64)>> = RefCell::default();
-    static TICKETS: RefCell<u64> = const { RefCell::new(0) };
+    static TICKETS: Cell<u64> = const { Cell::new(0) };
 }
 
 /// The right to write to a tenant's log, among the requests of this instance.
@@ -46,11 +50,8 @@ struct Turn {
 
 impl Turn {
     async fn of(tenant: TenantId) -> Self {
-        let ticket = TICKETS.with(|last| {
-            let mut last = last.borrow_mut();
-            *last = last.wrapping_add(1);
-            *last
-        });
+        let ticket = TICKETS.get().wrapping_add(1);
+        TICKETS.set(ticket);
         let since = clock::wall().as_millis();
         loop {
             let now = clock::wall().as_millis();
