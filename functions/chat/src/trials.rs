@@ -18,8 +18,9 @@ const DEFAULT_MICROUSD_PER_DAY: u64 = 100_000_000;
 const UNKNOWN_MICROUSD_PER_TOKEN: u64 = 10;
 
 thread_local! {
-    /// Whether it was said that addresses are not asked for.
-    static SAID: Cell<bool> = const { Cell::new(false) };
+    /// What [`need_confirmed`] found: settings stay as they are for as long as an instance lives, and reading one crosses to
+    /// JavaScript, which no request of somebody who pays should do for this.
+    static NEED_CONFIRMED: Cell<Option<bool>> = const { Cell::new(None) };
 }
 
 /// Whether the model costs money.
@@ -31,6 +32,15 @@ pub const fn costs(model: &ModelRef) -> bool {
 /// set, it is so wherever mails leave, which is where `MAIL_FROM` is set: nobody can confirm what is never sent. On a
 /// developer's machine it is off.
 pub fn need_confirmed(scope: &Scope) -> bool {
+    NEED_CONFIRMED.get().unwrap_or_else(|| {
+        let needed = look_whether_confirmed(scope);
+        NEED_CONFIRMED.set(Some(needed));
+        needed
+    })
+}
+
+/// Looks at the settings; where nobody can confirm an address, the log says so.
+fn look_whether_confirmed(scope: &Scope) -> bool {
     let set = settings::text(scope.env(), "TRIALS_NEED_CONFIRMED_EMAIL");
     match set.as_deref() {
         Some("true") => true,
@@ -38,13 +48,11 @@ pub fn need_confirmed(scope: &Scope) -> bool {
         _ if scope.settings().is_local() => false,
         _ if settings::text(scope.env(), "MAIL_FROM").is_some() => true,
         _ => {
-            if !SAID.replace(true) {
-                log::warn(
-                    "trials",
-                    "MAIL_FROM is not set, so nobody can confirm an address: trials may use models that cost money without",
-                    Some(scope),
-                );
-            }
+            log::warn(
+                "trials",
+                "MAIL_FROM is not set, so nobody can confirm an address: trials may use models that cost money without",
+                Some(scope),
+            );
             false
         }
     }
