@@ -1,7 +1,7 @@
 //! Query parameters.
 
 use axum::extract::FromRequestParts;
-use http::{Uri, request::Parts};
+use http::request::Parts;
 use serde::{Deserialize, de::DeserializeOwned};
 use tollgate_api::{Code, FieldError, Problem};
 
@@ -23,10 +23,9 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let value = read(&parts.uri)?;
-        match unread::<T>(parts.uri.query().unwrap_or_default()) {
-            None => Ok(Self(value)),
-            Some(name) => Err(unknown(&name)),
+        match read(parts.uri.query())? {
+            (value, None) => Ok(Self(value)),
+            (_, Some(name)) => Err(unknown(&name)),
         }
     }
 }
@@ -35,25 +34,19 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for OpenQuery<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        read(&parts.uri).map(Self)
+        read(parts.uri.query()).map(|(value, _)| Self(value))
     }
 }
 
-fn read<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
-    axum::extract::Query::try_from_uri(uri)
-        .map(|axum::extract::Query(value)| value)
-        .map_err(|error| unreadable(&error.body_text()))
-}
-
-/// The first parameter that `T` has no member for.
-fn unread<T: DeserializeOwned>(query: &str) -> Option<String> {
-    let mut first = None;
-    let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
-    // It was read before, so that only what is passed over is of interest.
-    let _ = serde_ignored::deserialize::<_, _, T>(pairs, |path| {
-        first.get_or_insert_with(|| path.to_string());
-    });
-    first
+/// The parameters, and the name of the first that `T` has no member for.
+fn read<T: DeserializeOwned>(query: Option<&str>) -> Result<(T, Option<String>), Problem> {
+    let mut unread = None;
+    let mut note = |path: serde_ignored::Path<'_>| {
+        unread.get_or_insert_with(|| path.to_string());
+    };
+    let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.unwrap_or_default().as_bytes()));
+    let value = serde_path_to_error::deserialize(serde_ignored::Deserializer::new(pairs, &mut note));
+    value.map(|value| (value, unread)).map_err(|error| unreadable(&error))
 }
 
 /// The longest name of a parameter that is told back, in characters.
@@ -65,12 +58,14 @@ fn unknown(name: &str) -> Problem {
     Problem::invalid(vec![FieldError::new(shown, "is no parameter of this address")])
 }
 
-/// The parameter that is wrong, out of the framework's sentence: `…: <parameter>: <why>`, or a name in backticks.
-fn unreadable(text: &str) -> Problem {
-    let why = text.split_once("query string: ").map_or(text, |(_, why)| why);
-    let (name, message) = match why.split_once("duplicate field `").and_then(|(_, rest)| rest.split_once('`')) {
+/// What is wrong, by the parameter that is. A parameter that is given twice is no error at a path: its name is in the text.
+fn unreadable(error: &serde_path_to_error::Error<serde::de::value::Error>) -> Problem {
+    let (path, text) = (error.path().to_string(), error.inner().to_string());
+    let twice = text.strip_prefix("duplicate field `").and_then(|rest| rest.split_once('`'));
+    let (name, message) = match twice {
         Some((name, _)) => (name, "is given twice"),
-        None => (why.split_once(": ").map_or("the query", |(name, _)| name), "cannot be read"),
+        None if path == "." => ("the query", "cannot be read"),
+        None => (path.as_str(), "cannot be read"),
     };
     Problem {
         errors: vec![FieldError::new(name, message)],
@@ -83,15 +78,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_parameter_is_named_and_nothing_of_the_framework() {
-        let prefix = "Failed to deserialize query string: ";
-        for (text, detail) in [
-            ("limit: invalid digit found in string", "limit cannot be read."),
-            ("duplicate field `limit`", "limit is given twice."),
-            ("something else", "the query cannot be read."),
+    fn the_parameter_that_is_wrong_is_named() {
+        for (query, detail) in [
+            ("limit=x", "limit cannot be read."),
+            ("limit=-1", "limit cannot be read."),
+            ("limit=1&limit=2", "limit is given twice."),
+            ("user_id=a&unknown=1&user_id=b", "user_id is given twice."),
         ] {
-            assert_eq!(unreadable(&format!("{prefix}{text}")).detail, detail);
+            let refused = read::<Asked>(Some(query)).unwrap_err();
+            assert_eq!((refused.status, refused.detail.as_str()), (400, detail), "{query}");
         }
+        assert_eq!(read::<u32>(Some("a=1")).unwrap_err().detail, "the query cannot be read.");
     }
 
     #[derive(Debug, Deserialize)]
@@ -104,10 +101,9 @@ mod tests {
 
     #[test]
     fn what_nothing_reads_is_found() {
-        assert!(
-            read::<Asked>(&Uri::from_static("/x?limit=2&user_id=u"))
-                .is_ok_and(|asked| { asked.limit == Some(2) && asked.user.as_deref() == Some("u") })
-        );
+        let (asked, unread) = read::<Asked>(Some("limit=2&user_id=u")).unwrap();
+        assert_eq!((asked.limit, asked.user.as_deref(), unread), (Some(2), Some("u"), None));
+        assert!(read::<Asked>(None).is_ok_and(|(asked, unread)| asked.limit.is_none() && unread.is_none()));
         for (query, found) in [
             ("", None),
             ("limit=2&user_id=u", None),
@@ -119,10 +115,10 @@ mod tests {
             ("x", Some("x")),
             ("=2", Some("")),
         ] {
-            assert_eq!(unread::<Asked>(query).as_deref(), found, "{query}");
+            assert_eq!(read::<Asked>(Some(query)).unwrap().1.as_deref(), found, "{query}");
             let none = (!query.is_empty()).then(|| query.split(['=', '&']).next().unwrap_or_default());
             let decoded = none.map(|name| name.replace("%20", " "));
-            assert_eq!(unread::<NoParameters>(query), decoded, "{query}");
+            assert_eq!(read::<NoParameters>(Some(query)).unwrap().1, decoded, "{query}");
         }
     }
 
