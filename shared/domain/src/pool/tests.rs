@@ -482,6 +482,41 @@ impl Team {
         decision
     }
 
+    fn pass(&mut self, traffic: &Traffic) {
+        let clock = self.clock;
+        match *traffic {
+            Traffic::SendReport { seat } => self.reports.push((user(seat), self.seats[seat].report(clock))),
+            Traffic::DeliverAsk { which, keep } => {
+                if let Some(ask) = pick(&mut self.asks, which, keep) {
+                    self.deliver_ask(ask);
+                }
+            }
+            Traffic::DeliverReport { which, keep } => {
+                if let Some((member, report)) = pick(&mut self.reports, which, keep) {
+                    self.tell_pool(&PoolCommand::Report(member, report));
+                }
+            }
+            Traffic::DeliverLease { which, keep } => {
+                if let Some((seat, grant)) = pick(&mut self.leases, which, keep) {
+                    self.seats[seat].run(&Command::Lease(grant), clock);
+                }
+            }
+            Traffic::Lose { which } => {
+                pick(&mut self.asks, which, false);
+                pick(&mut self.leases, which, false);
+            }
+            Traffic::ReturnIdle { seat } => {
+                self.seats[seat].run(&Command::ReturnIdle, clock);
+            }
+            Traffic::Wait { millis } => {
+                self.clock = clock.plus_millis(millis);
+                for seat in &mut self.seats {
+                    seat.run(&Command::Expire, self.clock);
+                }
+            }
+        }
+    }
+
     /// Everything in use anywhere in this period.
     fn all_in_use(&self) -> Amounts {
         let of_seats = self.seats.iter().map(|seat| seat.state.in_use(self.clock));
@@ -498,6 +533,14 @@ enum Step {
     Reserve { seat: usize, amount: u64 },
     End { seat: usize, which: prop::sample::Index, part: u64 },
     SendAsk { seat: usize, needed: u64 },
+    Traffic(Traffic),
+    Crash { seat: usize },
+}
+
+/// What happens between members and their pool, whatever is counted: messages are sent, arrive late, twice or never, and time
+/// passes.
+#[derive(Debug, Clone)]
+enum Traffic {
     SendReport { seat: usize },
     DeliverAsk { which: prop::sample::Index, keep: bool },
     DeliverReport { which: prop::sample::Index, keep: bool },
@@ -505,7 +548,22 @@ enum Step {
     Lose { which: prop::sample::Index },
     ReturnIdle { seat: usize },
     Wait { millis: i64 },
-    Crash { seat: usize },
+}
+
+/// How often it is drawn, beside what members do.
+const TRAFFIC_WEIGHT: u32 = 21;
+
+fn traffic(wait: impl Strategy<Value = i64>) -> impl Strategy<Value = Traffic> {
+    let (seat, which) = (0..SEATS, any::<prop::sample::Index>());
+    prop_oneof![
+        2 => seat.clone().prop_map(|seat| Traffic::SendReport { seat }),
+        6 => (which.clone(), any::<bool>()).prop_map(|(which, keep)| Traffic::DeliverAsk { which, keep }),
+        3 => (which.clone(), any::<bool>()).prop_map(|(which, keep)| Traffic::DeliverReport { which, keep }),
+        6 => (which.clone(), any::<bool>()).prop_map(|(which, keep)| Traffic::DeliverLease { which, keep }),
+        1 => which.prop_map(|which| Traffic::Lose { which }),
+        2 => seat.prop_map(|seat| Traffic::ReturnIdle { seat }),
+        1 => wait.prop_map(|millis| Traffic::Wait { millis }),
+    ]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -514,13 +572,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (seat.clone(), 1_u64..6).prop_map(|(seat, amount)| Step::Reserve { seat, amount }),
         4 => (seat.clone(), which.clone(), 0_u64..4).prop_map(|(seat, which, part)| Step::End { seat, which, part }),
         4 => (seat.clone(), 1_u64..6).prop_map(|(seat, needed)| Step::SendAsk { seat, needed }),
-        2 => seat.clone().prop_map(|seat| Step::SendReport { seat }),
-        6 => (which.clone(), any::<bool>()).prop_map(|(which, keep)| Step::DeliverAsk { which, keep }),
-        3 => (which.clone(), any::<bool>()).prop_map(|(which, keep)| Step::DeliverReport { which, keep }),
-        6 => (which.clone(), any::<bool>()).prop_map(|(which, keep)| Step::DeliverLease { which, keep }),
-        1 => which.prop_map(|which| Step::Lose { which }),
-        2 => seat.clone().prop_map(|seat| Step::ReturnIdle { seat }),
-        1 => prop_oneof![0_i64..700_000, 0_i64..(20 * DAY_MS), -5_000_i64..0].prop_map(|millis| Step::Wait { millis }),
+        TRAFFIC_WEIGHT => traffic(prop_oneof![0_i64..700_000, 0_i64..(20 * DAY_MS), -5_000_i64..0]).prop_map(Step::Traffic),
         1 => seat.prop_map(|seat| Step::Crash { seat }),
     ]
 }
@@ -558,37 +610,7 @@ proptest! {
                     let ask = team.seats[seat].ask(seat, needed, team.clock);
                     team.asks.push(ask);
                 }
-                Step::SendReport { seat } => {
-                    let report = team.seats[seat].report(team.clock);
-                    team.reports.push((user(seat), report));
-                }
-                Step::DeliverAsk { which, keep } => {
-                    if let Some(ask) = pick(&mut team.asks, which, keep) { team.deliver_ask(ask); }
-                }
-                Step::DeliverReport { which, keep } => {
-                    if let Some((member, report)) = pick(&mut team.reports, which, keep) {
-                        team.tell_pool(&PoolCommand::Report(member, report));
-                    }
-                }
-                Step::DeliverLease { which, keep } => {
-                    if let Some((seat, grant)) = pick(&mut team.leases, which, keep) {
-                        let clock = team.clock;
-                        team.seats[seat].run(&Command::Lease(grant), clock);
-                    }
-                }
-                Step::Lose { which } => {
-                    pick(&mut team.asks, which, false);
-                    pick(&mut team.leases, which, false);
-                }
-                Step::ReturnIdle { seat } => {
-                    let clock = team.clock;
-                    team.seats[seat].run(&Command::ReturnIdle, clock);
-                }
-                Step::Wait { millis } => {
-                    team.clock = team.clock.plus_millis(millis);
-                    let clock = team.clock;
-                    for seat in &mut team.seats { seat.run(&Command::Expire, clock); }
-                }
+                Step::Traffic(traffic) => team.pass(&traffic),
                 Step::Crash { seat } => {
                     let seat = &mut team.seats[seat];
                     let mut state = State::default();

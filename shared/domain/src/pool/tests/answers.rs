@@ -41,30 +41,7 @@ enum Step {
         needed: u64,
         waiting: u64,
     },
-    SendReport {
-        seat: usize,
-    },
-    DeliverAsk {
-        which: prop::sample::Index,
-        keep: bool,
-    },
-    DeliverReport {
-        which: prop::sample::Index,
-        keep: bool,
-    },
-    DeliverLease {
-        which: prop::sample::Index,
-        keep: bool,
-    },
-    Lose {
-        which: prop::sample::Index,
-    },
-    ReturnIdle {
-        seat: usize,
-    },
-    Wait {
-        millis: i64,
-    },
+    Traffic(Traffic),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -75,16 +52,10 @@ fn step() -> impl Strategy<Value = Step> {
         5 => (seat.clone(), which.clone(), prop_oneof![Just(100_u64), 0_u64..100])
             .prop_map(|(seat, which, percent)| Step::Answer { seat, which, percent }),
         1 => (seat.clone(), which.clone()).prop_map(|(seat, which)| Step::Fail { seat, which }),
-        5 => (seat.clone(), 1_u64..5_000, 0_u64..20_000)
+        5 => (seat, 1_u64..5_000, 0_u64..20_000)
             .prop_map(|(seat, needed, waiting)| Step::SendAsk { seat, needed, waiting }),
-        2 => seat.clone().prop_map(|seat| Step::SendReport { seat }),
-        6 => (which.clone(), any::<bool>()).prop_map(|(which, keep)| Step::DeliverAsk { which, keep }),
-        3 => (which.clone(), any::<bool>()).prop_map(|(which, keep)| Step::DeliverReport { which, keep }),
-        6 => (which.clone(), any::<bool>()).prop_map(|(which, keep)| Step::DeliverLease { which, keep }),
-        1 => which.prop_map(|which| Step::Lose { which }),
-        2 => seat.prop_map(|seat| Step::ReturnIdle { seat }),
         // Within one month, so that what was misjudged is counted against the period that it belongs to.
-        1 => (0_i64..400_000).prop_map(|millis| Step::Wait { millis }),
+        TRAFFIC_WEIGHT => traffic(0_i64..400_000).prop_map(Step::Traffic),
     ]
 }
 
@@ -132,37 +103,7 @@ proptest! {
                     let ask = team.seats[seat].ask_for(seat, tokens(needed), tokens(waiting), team.clock);
                     team.asks.push(ask);
                 }
-                Step::SendReport { seat } => {
-                    let report = team.seats[seat].report(team.clock);
-                    team.reports.push((user(seat), report));
-                }
-                Step::DeliverAsk { which, keep } => {
-                    if let Some(ask) = pick(&mut team.asks, which, keep) { team.deliver_ask(ask); }
-                }
-                Step::DeliverReport { which, keep } => {
-                    if let Some((member, report)) = pick(&mut team.reports, which, keep) {
-                        team.tell_pool(&PoolCommand::Report(member, report));
-                    }
-                }
-                Step::DeliverLease { which, keep } => {
-                    if let Some((seat, grant)) = pick(&mut team.leases, which, keep) {
-                        let clock = team.clock;
-                        team.seats[seat].run(&Command::Lease(grant), clock);
-                    }
-                }
-                Step::Lose { which } => {
-                    pick(&mut team.asks, which, false);
-                    pick(&mut team.leases, which, false);
-                }
-                Step::ReturnIdle { seat } => {
-                    let clock = team.clock;
-                    team.seats[seat].run(&Command::ReturnIdle, clock);
-                }
-                Step::Wait { millis } => {
-                    team.clock = team.clock.plus_millis(millis);
-                    let clock = team.clock;
-                    for seat in &mut team.seats { seat.run(&Command::Expire, clock); }
-                }
+                Step::Traffic(traffic) => team.pass(&traffic),
             }
             let in_use = team.all_in_use().tokens;
             prop_assert!(in_use <= limit + misjudged, "{in_use} of {limit} in use, misjudged {misjudged}");
