@@ -4,12 +4,9 @@
 //! own bodies and what providers stream). What only compares without allocating was read: these parsers have no search within
 //! a search.
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-    hint::black_box,
-};
+use std::hint::black_box;
 
+use tollgate_allocations::{Counting, cost};
 use tollgate_api::{Validate, account, api_keys, config, input::from_json, notifications, subscription, team, totp};
 use tollgate_domain::{
     account::{Email, check_password},
@@ -33,26 +30,6 @@ use tollgate_platform::{
     identity::{MailToken, MailTokenKind, RefreshToken, VerifyingKeys, verify},
 };
 
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-    static BYTES: Cell<u64> = const { Cell::new(0) };
-}
-
-#[expect(unsafe_code, reason = "an allocator is unsafe by its trait; it hands everything to the system's")]
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        BYTES.set(BYTES.get() + layout.size() as u64);
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
@@ -65,9 +42,7 @@ fn doubling(what: &str, read: &dyn Fn(&str), input: &dyn Fn(usize) -> String) {
         .into_iter()
         .map(|n| {
             let input = input(n);
-            let before = (ALLOCATIONS.get(), BYTES.get());
-            read(&input);
-            (ALLOCATIONS.get() - before.0, BYTES.get() - before.1)
+            cost(|| read(&input))
         })
         .collect();
     for pair in costs.windows(2) {

@@ -3,49 +3,18 @@
 //!
 //! The counter is the thread's, and each test has its own.
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-};
-
 use serde_json::{Value, json};
+use tollgate_allocations::{Counting, cost};
 use tollgate_providers::{
     ChatRequest, CompletionMeta, Endpoint, ModelRef, StreamDecoder, StreamEnd, decode_completion, encode_request,
     extractive,
 };
-
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-    static BYTES: Cell<u64> = const { Cell::new(0) };
-}
-
-#[expect(unsafe_code, reason = "an allocator is unsafe by its trait; it hands everything to the system's")]
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        BYTES.set(BYTES.get() + layout.size() as u64);
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
 /// A kind of input: what it is called, what is done with it, and the body of a size.
 type Input<'a> = (&'a str, &'a dyn Fn(String), Box<dyn Fn(usize) -> String>);
-
-/// Allocations and their bytes.
-fn cost(work: impl FnOnce()) -> (u64, u64) {
-    let before = (ALLOCATIONS.get(), BYTES.get());
-    work();
-    (ALLOCATIONS.get() - before.0, BYTES.get() - before.1)
-}
 
 fn ask(system: &str, question: &str) -> String {
     json!({"model": "tollgate/extractive", "messages": [{"role": "system", "content": system}, {"role": "user", "content": question}]})
