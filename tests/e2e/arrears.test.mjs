@@ -1,9 +1,10 @@
 // Grace is counted from the oldest invoice that is owed: who does not pay has seven days, not seven days every month.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { assertProblem, chat, get, post, register } from '../harness/http.mjs';
+import { assertProblem, chat, post, register } from '../harness/http.mjs';
 import { withPlatform } from '../harness/platform.mjs';
 import { startStripe } from '../harness/stripe-front.mjs';
+import { PATIENCE_MS, subscriptionsOf } from '../harness/subscriptions.mjs';
 import { eventually } from '../harness/usage.mjs';
 
 const stripe = await startStripe();
@@ -13,16 +14,11 @@ const platform = await withPlatform({ env: { ...stripe.env, CLOCK_OFFSET_SECONDS
 stripe.ahead(TEN_DAYS);
 before(() => stripe.pushCatalogue(platform));
 
-const held = async (who) => (await get(platform, '/subscription', { token: who.access_token })).data;
-const becomes = (who, what, fits) => eventually(what, async () => {
-  const subscription = await held(who);
-  return fits(subscription) && subscription;
-}, 20_000);
-const nothingWaits = () => eventually('no event is waiting', async () => (await get(platform, '/admin/stripe-events?status=pending', { headers: { authorization: `Bearer ${OPERATOR}` } })).data.data.length === 0, 60_000);
+const { held, becomes, nothingWaits } = subscriptionsOf(platform, OPERATOR, stripe);
 const refused = async (who) => assertProblem(await eventually('the meter was told', async () => {
   const answer = await chat(platform, who.access_token);
   return answer.status === 402 && answer;
-}, 20_000), 402, 'payment_required');
+}, PATIENCE_MS), 402, 'payment_required');
 
 test('what was not paid ten days ago is not opened again by the next invoice, a draft or an open one', async () => {
   // The platform is ten days ahead of Stripe: an invoice of this moment is ten days old there.

@@ -8,6 +8,7 @@ import { waitForMails } from '../harness/outbox.mjs';
 import { withPlatform } from '../harness/platform.mjs';
 import { pushCatalogue } from '../../tools/catalogue-push.mjs';
 import { cataloguePrices, startStripe } from '../harness/stripe-front.mjs';
+import { PATIENCE_MS, subscriptionsOf } from '../harness/subscriptions.mjs';
 import { eventually, quota } from '../harness/usage.mjs';
 
 const stripe = await startStripe();
@@ -15,17 +16,10 @@ const OPERATOR = 'op_0123456789abcdef0123456789';
 const platform = await withPlatform({ env: { ...stripe.env, OPERATOR_TOKEN: OPERATOR } });
 before(() => stripe.pushCatalogue(platform));
 
-const held = async (who, product = 'agent') => (await get(platform, `/subscription?product=${product}`, { token: who.access_token })).data;
-// An event that cannot be processed at once comes again after twenty seconds.
-const becomes = (who, what, fits) => eventually(what, async () => {
-  const subscription = await held(who);
-  return fits(subscription) && subscription;
-}, 60_000);
+const { held, becomes, nothingWaits } = subscriptionsOf(platform, OPERATOR, stripe);
 const checkout = (who, body, path = '/subscription/checkout') => post(platform, path, body, { token: who.access_token });
 const change = (who, body) => patch(platform, '/subscription', body, { token: who.access_token });
 const cron = (name) => post(platform, '/__dev/cron', { cron: name });
-// The local queue forgets what is in it when the runtime ends (production's does not; there the clock would find it).
-const nothingWaits = () => eventually('no event is waiting', async () => (await get(platform, '/admin/stripe-events?status=pending', { headers: { authorization: `Bearer ${OPERATOR}` } })).data.data.length === 0, 60_000);
 const customersOf = async (who) => (await stripe.sdk.customers.list({ email: who.email })).data;
 
 test('a life: trial, quota, checkout, active, more seats, upgrade, a failed payment, grace, downgrade, cancelled, over', async () => {
@@ -451,7 +445,7 @@ test('who deletes the account is billed no more', async () => {
   await eventually('the customer is gone at Stripe', async () => {
     assert.equal((await cron('delete_users')).status, 200);
     return (await customersOf(bob)).length === 0;
-  }, 20_000);
+  }, PATIENCE_MS);
 });
 
 test('nothing panicked', () => platform.assertNoPanic());

@@ -6,27 +6,17 @@ import { withDatabase } from '../harness/database.mjs';
 import { assertProblem, call, chat, get, patch, post, register } from '../harness/http.mjs';
 import { withPlatform } from '../harness/platform.mjs';
 import { startStripe } from '../harness/stripe-front.mjs';
+import { PATIENCE_MS, subscriptionsOf } from '../harness/subscriptions.mjs';
 import { eventually } from '../harness/usage.mjs';
 
 const stripe = await startStripe();
 const OPERATOR = 'op_0123456789abcdef0123456789';
-const asOperator = { headers: { authorization: `Bearer ${OPERATOR}` } };
 const platform = await withPlatform({ env: { ...stripe.env, OPERATOR_TOKEN: OPERATOR } });
 before(() => stripe.pushCatalogue(platform));
 
-const held = async (who) => (await get(platform, '/subscription', { token: who.access_token })).data;
-const becomes = (who, what, fits) => eventually(what, async () => {
-  const subscription = await held(who);
-  return fits(subscription) && subscription;
-}, 20_000);
+const { held, becomes, told } = subscriptionsOf(platform, OPERATOR, stripe);
 const checkout = (who, body) => post(platform, '/subscription/checkout', body, { token: who.access_token });
 const cron = (name) => post(platform, '/__dev/cron', { cron: name });
-const eventsOf = async (status) => (await get(platform, `/admin/stripe-events?status=${status}&limit=100`, asOperator)).data.data;
-async function told() {
-  await stripe.deliverAll(platform);
-  await eventually('no event is waiting', async () => (await eventsOf('pending')).length === 0, 60_000);
-  assert.deepEqual(await eventsOf('dead'), []);
-}
 const nobodyTells = () => stripe.events.forEach((event) => Object.defineProperty(event, 'delivered', { value: true }));
 const opened = ({ status, text, data }) => {
   assert.equal(status, 200, text);
@@ -134,7 +124,7 @@ test('with the key of the other mode nobody loses a plan, another can be bought,
     assert.equal((await cron('delete_users')).status, 200);
     stripe.requests.filter(({ method }) => method === 'DELETE').forEach(({ path }) => gone.add(path));
     return [customer, second].every((one) => gone.has(`/v1/customers/${one}`));
-  }, 20_000);
+  }, PATIENCE_MS);
 });
 
 test('a price that was archived is looked up anew, once', async () => {

@@ -3,36 +3,25 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { auditEntries } from '../harness/audit-rows.mjs';
 import { withDatabase } from '../harness/database.mjs';
-import { assertProblem, chat, get, post, register } from '../harness/http.mjs';
+import { assertProblem, chat, post, register } from '../harness/http.mjs';
 import { waitForMails } from '../harness/outbox.mjs';
 import { withPlatform } from '../harness/platform.mjs';
 import { startStripe } from '../harness/stripe-front.mjs';
+import { PATIENCE_MS, subscriptionsOf } from '../harness/subscriptions.mjs';
 import { eventually } from '../harness/usage.mjs';
 
 const stripe = await startStripe();
 const OPERATOR = 'op_0123456789abcdef0123456789';
-const asOperator = { headers: { authorization: `Bearer ${OPERATOR}` } };
 const platform = await withPlatform({ env: { ...stripe.env, OPERATOR_TOKEN: OPERATOR } });
 before(() => stripe.pushCatalogue(platform));
 
-const held = async (who) => (await get(platform, '/subscription', { token: who.access_token })).data;
-const becomes = (who, what, fits) => eventually(what, async () => {
-  const subscription = await held(who);
-  return fits(subscription) && subscription;
-}, 20_000);
+const { held, becomes, told, eventsOf } = subscriptionsOf(platform, OPERATOR, stripe);
 const checkout = (who, body) => post(platform, '/subscription/checkout', body, { token: who.access_token });
-const eventsOf = async (status) => (await get(platform, `/admin/stripe-events?status=${status}&limit=100`, asOperator)).data.data;
-/** Everything that happened is delivered and processed; nothing of it is dead. */
-async function told() {
-  await stripe.deliverAll(platform);
-  await eventually('no event is waiting', async () => (await eventsOf('pending')).length === 0, 60_000);
-  assert.deepEqual(await eventsOf('dead'), []);
-}
 const refused = (who) => eventually('the meter was told', async () => {
   const answer = await chat(platform, who.access_token);
   return answer.status === 402 && assertProblem(answer, 402, 'payment_required');
-}, 20_000);
-const answered = (who) => eventually('the meter was told', async () => (await chat(platform, who.access_token)).status === 200, 20_000);
+}, PATIENCE_MS);
+const answered = (who) => eventually('the meter was told', async () => (await chat(platform, who.access_token)).status === 200, PATIENCE_MS);
 
 /** Somebody who pays for a plan: the subscription, and the payment of its first invoice. */
 async function subscriber(plan = 'pro') {

@@ -5,6 +5,7 @@ import { withDatabase } from '../harness/database.mjs';
 import { assertProblem, call, get, post, register } from '../harness/http.mjs';
 import { withPlatform } from '../harness/platform.mjs';
 import { startStripe } from '../harness/stripe-front.mjs';
+import { PATIENCE_MS } from '../harness/subscriptions.mjs';
 import { eventually } from '../harness/usage.mjs';
 
 const OPERATOR = 'op_0123456789abcdef0123456789';
@@ -25,7 +26,7 @@ const eventsOf = async (query = '') => {
   }
 };
 const eventOf = async (id) => (await eventsOf()).find((event) => event.id === id);
-const ended = (id, status = 'done') => eventually(`${id} is ${status}`, async () => (await eventOf(id))?.status === status, 20_000);
+const ended = (id, status = 'done') => eventually(`${id} is ${status}`, async () => (await eventOf(id))?.status === status, PATIENCE_MS);
 const send = (body, headers) => call(platform, 'POST', '/webhooks/stripe', { body, headers });
 const cron = (name) => post(platform, '/__dev/cron', { cron: name });
 const held = async (who) => (await get(platform, '/subscription', { token: who.access_token })).data;
@@ -165,7 +166,7 @@ test('Stripe that is down for a moment delays an event and loses none', async ()
   const waiting = await eventually('it failed once', async () => {
     const found = await eventOf(event.id);
     return found?.attempts === 1 && found;
-  }, 20_000);
+  }, PATIENCE_MS);
   assert.equal(waiting.status, 'pending');
   await eventually('it was tried again', async () => (await eventOf(event.id)).status === 'done', 40_000);
   assert.equal((await held(who)).plan, 'pro');
