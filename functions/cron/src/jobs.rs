@@ -6,7 +6,8 @@ use tollgate_platform::{
 };
 
 use crate::{
-    clean_up, delete_users, remind_trials, report_overage, rewrap_data_keys, roll_up, settle_arrivals, usage_statements,
+    clean_up, delete_users, remind_trials, report_overage, return_to_clock, rewrap_data_keys, roll_up, settle_arrivals,
+    usage_statements,
 };
 
 /// A job.
@@ -22,6 +23,8 @@ pub enum Job {
     ReconcileBilling,
     /// What goes beyond soft limits, to Stripe.
     ReportOverage,
+    /// Brings meters back to the clock: by hand only, after it ran far ahead for more than a day.
+    ReturnToClock,
     /// Brings data keys under the newest master key.
     RewrapDataKeys,
     /// Tells that trials end, and that they have ended.
@@ -47,6 +50,7 @@ const JOBS: &[Entry] = &[
     Entry(Job::SweepBilling, "sweep_billing", Some("* * * * *")),
     Entry(Job::ReconcileBilling, "reconcile_billing", Some("*/10 * * * *")),
     Entry(Job::ReportOverage, "report_overage", Some("40 * * * *")),
+    Entry(Job::ReturnToClock, "return_to_clock", None),
     Entry(Job::RewrapDataKeys, "rewrap_data_keys", Some("35 * * * *")),
     Entry(Job::RemindTrials, "remind_trials", Some("10 * * * *")),
     Entry(Job::UsageStatements, "usage_statements", Some("20 * * * *")),
@@ -120,6 +124,7 @@ impl Job {
             Self::SweepBilling => billing::have_done(scope, &billing::Job::Sweep).await.map(Step::of_billing),
             Self::ReconcileBilling => billing::have_done(scope, &billing::Job::Reconcile).await.map(Step::of_billing),
             Self::ReportOverage => report_overage::step(scope, cursor).await,
+            Self::ReturnToClock => return_to_clock::step(scope, cursor).await,
             Self::RewrapDataKeys => rewrap_data_keys::run(scope).await.map(Step::of),
             Self::RemindTrials => remind_trials::step(scope, cursor).await,
             Self::UsageStatements => usage_statements::step(scope, cursor).await,

@@ -9,6 +9,7 @@ mod dev;
 mod jobs;
 mod remind_trials;
 mod report_overage;
+mod return_to_clock;
 mod rewrap_data_keys;
 mod roll_up;
 mod run;

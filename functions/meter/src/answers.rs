@@ -24,9 +24,10 @@ impl Answers {
         Ok(Self(sql))
     }
 
-    /// Keeps the first answer of a reservation and drops those whose time is over.
-    pub fn keep(&self, reservation: ReservationId, at: Timestamp, answer: &Answer) -> Result<()> {
-        let horizon = at.plus_millis(-IDEMPOTENCY_WINDOW_MS).as_millis();
+    /// Keeps the first answer of a reservation and drops those whose time is over at `earliest`, the instant that the clock
+    /// may come back to.
+    pub fn keep(&self, reservation: ReservationId, at: Timestamp, earliest: Timestamp, answer: &Answer) -> Result<()> {
+        let horizon = earliest.plus_millis(-IDEMPOTENCY_WINDOW_MS).as_millis();
         run(&self.0, "DELETE FROM answers WHERE at < ?", vec![SqlStorageValue::Integer(horizon)])?;
         run(
             &self.0,

@@ -25,6 +25,9 @@ const ROWS_PER_INSERT: usize = 16;
 /// Rows compacted at a time: a bound on what one alarm does.
 const ROWS_PER_COMPACTION: u64 = 2_000;
 
+/// The kind of the row with which a clock comes back, in both machines' ledgers.
+const CLOCK_RETURNED: &str = "clock_returned";
+
 const BASE: i64 = 0;
 const LATEST: i64 = 1;
 
@@ -195,17 +198,31 @@ impl<M: Machine> LedgerStore<M> {
         Ok(Verified { rows, head, broken_at, state })
     }
 
+    /// The row with which the clock came back, after one that was written ahead of it, where that is older than `before`.
+    fn returned_after(&self, seq: u64, before: Timestamp) -> Result<Option<u64>> {
+        let query = "SELECT seq, at FROM ledger WHERE seq > ? AND kind = ? ORDER BY seq LIMIT 1";
+        let values = vec![number(seq), SqlStorageValue::String(CLOCK_RETURNED.to_owned())];
+        let Some(row) = rows(&self.sql, query, values)?.next() else { return Ok(None) };
+        let mut row = row?;
+        let (returned, at) = (row.number()?, row.instant()?);
+        Ok((at < before).then_some(returned))
+    }
+
     /// Replaces rows up to `through` that are older than `before` by a checkpoint, a bounded number at a time. Says
-    /// whether there are more.
-    pub fn compact(&self, through: u64, before: Timestamp) -> Result<bool> {
+    /// whether there are more. Rows after `now` are of a clock that was ahead: they are as old as its return.
+    pub fn compact(&self, through: u64, before: Timestamp, now: Timestamp) -> Result<bool> {
         let mut base = self.read_checkpoint(BASE)?.unwrap_or_default();
         let from = base.seq;
+        let mut ahead_through = 0;
         let query = "SELECT seq, at, body, hash FROM ledger WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?";
         let values = vec![number(from), number(through), number(ROWS_PER_COMPACTION)];
         for row in rows(&self.sql, query, values)? {
             let mut row = row?;
             let (seq, at, event) = (row.number()?, row.instant()?, row.json()?);
-            if at >= before {
+            if at > now && seq > ahead_through {
+                ahead_through = self.returned_after(seq, before)?.unwrap_or(0);
+            }
+            if at >= before && seq > ahead_through {
                 break;
             }
             base.state.apply(at, &event);

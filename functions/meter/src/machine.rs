@@ -2,17 +2,21 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 use tollgate_domain::{
+    clock_leap::Leaping,
     meter::{self, Event},
     pool::{PoolCommand, PoolDecision, PoolEvent, PoolState},
     time::Timestamp,
 };
 
 /// A state that is the sum of its events.
-pub trait Machine: Default + PartialEq + Clone + Serialize + DeserializeOwned {
+pub trait Machine: Default + PartialEq + Clone + Serialize + DeserializeOwned + Leaping {
     type Command;
     type Prior;
     type Decision;
     type Event: Serialize + DeserializeOwned;
+
+    /// Nothing but to look at the clock.
+    const SEE_CLOCK: Self::Command;
 
     /// The instant a command is judged at, and its events are written with.
     fn instant(&self, command: &Self::Command, clock: Timestamp) -> Timestamp;
@@ -41,8 +45,10 @@ impl Machine for meter::State {
     type Decision = meter::Decision;
     type Event = Event;
 
-    fn instant(&self, _: &meter::Command, clock: Timestamp) -> Timestamp {
-        self.now(clock)
+    const SEE_CLOCK: meter::Command = meter::Command::SeeClock;
+
+    fn instant(&self, command: &meter::Command, clock: Timestamp) -> Timestamp {
+        Self::instant(self, command, clock)
     }
 
     fn carry_out(
@@ -75,6 +81,8 @@ impl Machine for PoolState {
     type Prior = ();
     type Decision = PoolDecision;
     type Event = PoolEvent;
+
+    const SEE_CLOCK: PoolCommand = PoolCommand::SeeClock;
 
     fn instant(&self, command: &PoolCommand, clock: Timestamp) -> Timestamp {
         Self::instant(self, command, clock)

@@ -4,6 +4,7 @@ use std::cell::{Ref, RefCell, RefMut};
 
 use serde::{Serialize, de::DeserializeOwned};
 use tollgate_domain::{
+    clock_leap::Leaping as _,
     meter::{Entitlement, IDEMPOTENCY_WINDOW_MS, Standing},
     time::Timestamp,
 };
@@ -111,6 +112,14 @@ impl<M: Exported> Opened<M> {
     pub fn commit(&mut self, now: Timestamp) -> Result<()> {
         if self.memory.commit(&self.store)? {
             self.upkeep.news(now, self.exports.sent_at());
+        }
+        Ok(())
+    }
+
+    /// A clock that has come back from a leap brings the state with it.
+    fn see_clock(&mut self, now: Timestamp) -> Result<()> {
+        if self.memory.state.is_back(now) {
+            self.run(&M::SEE_CLOCK, now)?;
         }
         Ok(())
     }
@@ -224,6 +233,10 @@ impl<M: Exported> Object<M> {
         if opened.is_none() {
             *opened = Some(Opened::open(self.state.storage().sql(), self.now())?);
         }
+        // Before anything is read.
+        if let Some(opened) = opened.as_mut() {
+            opened.see_clock(self.now())?;
+        }
         RefMut::filter_map(opened, Option::as_mut).map_err(|_| Error::RustError("what was opened is gone".into()))
     }
 
@@ -327,10 +340,11 @@ impl<M: Exported> Object<M> {
         }
         if compact {
             let mut opened = self.opened()?;
-            let before = now.plus_millis(-IDEMPOTENCY_WINDOW_MS);
+            let now = opened.memory.state.now(now);
+            let before = opened.memory.state.earliest(now).plus_millis(-IDEMPOTENCY_WINDOW_MS);
             let through =
                 if opened.unexported(1)?.is_empty() { opened.memory.rows() } else { opened.exports.confirmed };
-            if opened.store.compact(through, before)? {
+            if opened.store.compact(through, before, now)? {
                 opened.upkeep.compact_again(now);
             }
         }

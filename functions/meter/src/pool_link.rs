@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use futures::lock::Mutex;
 use tollgate_domain::{
+    clock_leap::Leaping as _,
     meter::{Amounts, Command, Decision, Refusal, Reserve},
     pool::Ask,
     time::Timestamp,

@@ -7,6 +7,7 @@ use futures::{
     future::{LocalBoxFuture, Shared, join_all},
 };
 use tollgate_domain::{
+    clock_leap::Leaping as _,
     id::UserId,
     meter::{Amounts, Entitlement, LeaseGrant, Standing},
     pool::{Ask, PoolCommand, PoolDecision, PoolEvent, PoolState, Report},
@@ -57,8 +58,10 @@ impl TeamPool {
     async fn answer(&self, request: PoolRequest) -> Result<PoolReply> {
         let now = self.object.now();
         // A pool that was deleted, or never was, is not made by a question.
-        if matches!(request, PoolRequest::Delete | PoolRequest::Exported(_) | PoolRequest::Report(..))
-            && self.object.is_blank()?
+        if matches!(
+            request,
+            PoolRequest::Delete | PoolRequest::Exported(_) | PoolRequest::Report(..) | PoolRequest::ReturnToClock
+        ) && self.object.is_blank()?
         {
             return Ok(PoolReply::Done);
         }
@@ -79,6 +82,7 @@ impl TeamPool {
                     as_of: now,
                 }
             }
+            PoolRequest::ReturnToClock => self.command(&PoolCommand::ReturnToClock, now)?,
             PoolRequest::Exported(arrived) => {
                 self.object.confirm(arrived).await?;
                 PoolReply::Done

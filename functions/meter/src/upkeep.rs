@@ -39,8 +39,11 @@ impl Upkeep {
         self.active_at = now;
         // A clock that jumped back does not put the copy off.
         let again = self.copied_at.map_or(sent_at, |copied| copied.max(sent_at)).min(now).plus_millis(COPY_AGAIN_MS);
-        self.copy_due.get_or_insert(now.plus_millis(COPY_AFTER_MS).max(again));
-        self.compact_due.get_or_insert(now.plus_millis(COMPACT_AFTER_MS));
+        // What is due already comes before this; what is due later is left of a clock that was ahead.
+        let copy = now.plus_millis(COPY_AFTER_MS).max(again);
+        self.copy_due = Some(self.copy_due.map_or(copy, |due| due.min(copy)));
+        let compact = now.plus_millis(COMPACT_AFTER_MS);
+        self.compact_due = Some(self.compact_due.map_or(compact, |due| due.min(compact)));
     }
 
     /// Whether KV is to be written; it then has all news.
@@ -106,6 +109,17 @@ mod tests {
         assert!(upkeep.take_copy(at(10 * COPY_AGAIN_MS + COPY_AFTER_MS)));
         upkeep.news(at(0), NEVER);
         assert!(upkeep.take_copy(at(COPY_AGAIN_MS)), "a clock that jumped back");
+    }
+
+    #[test]
+    fn what_a_clock_that_was_ahead_has_put_off_is_done_in_time() {
+        let mut upkeep = Upkeep::default();
+        let ahead = at(COMPACT_AFTER_MS * 1_000);
+        upkeep.news(ahead, NEVER);
+        upkeep.news(at(0), ahead);
+        assert!(upkeep.take_copy(at(COPY_AGAIN_MS)));
+        assert!(upkeep.take_compaction(at(COMPACT_AFTER_MS)));
+        assert_eq!(upkeep.return_at(), at(RETURN_AFTER_MS));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Calls and alarms of a user's meter.
 
 use tollgate_domain::{
+    clock_leap::Leaping as _,
     id::SessionId,
     meter::{Command, Credential, Decision, Event, Refusal, State as Meter, UsageDetail},
     pool::Report,
@@ -137,6 +138,7 @@ impl UsageMeter {
                 opened.run(&Command::ReturnIdle, now)?;
                 MeterReply::Recalled(report(&opened, now))
             }
+            MeterRequest::ReturnToClock => self.command(&Command::ReturnToClock, now)?,
             MeterRequest::Exported(arrived) => {
                 self.object.confirm(arrived).await?;
                 MeterReply::Done
@@ -185,7 +187,10 @@ impl UsageMeter {
 fn nothing_of(request: &MeterRequest) -> Option<MeterReply> {
     match request {
         MeterRequest::Work { reserves, .. } if reserves.is_empty() => Some(MeterReply::Worked(Vec::new())),
-        MeterRequest::Exported(_) | MeterRequest::Working { .. } | MeterRequest::Delete => Some(MeterReply::Done),
+        MeterRequest::Exported(_)
+        | MeterRequest::Working { .. }
+        | MeterRequest::ReturnToClock
+        | MeterRequest::Delete => Some(MeterReply::Done),
         MeterRequest::Recall(_) => Some(MeterReply::Recalled(None)),
         MeterRequest::Prove(_) => Some(MeterReply::Proven(Some(Refusal::KeyNotKnown))),
         MeterRequest::Unexported { .. } => Some(MeterReply::Unexported { rows: Vec::new(), confirmed: 0 }),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 use tollgate_domain::{
+    clock_leap::Leaping as _,
     meter::{Admitted, Command, Decision, Event, Prior, Reserve, State as Meter},
     time::Timestamp,
 };
@@ -72,7 +73,7 @@ impl UsageMeter {
                 if let Some(answer) = &answer {
                     opened.commit(now)?;
                     // One that cannot be kept must not stand in the way of all that comes after it.
-                    if let Err(error) = opened.answers.keep(id, now, answer) {
+                    if let Err(error) = opened.answers.keep(id, now, opened.memory.state.earliest(now), answer) {
                         log::error("usage_meter", &format!("an answer could not be kept: {error}"), None);
                     }
                 }

@@ -19,7 +19,8 @@ struct Work {
 
 impl Work {
     fn is_alive(&self, now: Timestamp) -> bool {
-        now < self.heard.plus_millis(WORKING_LEASE_MS)
+        // Both ways: what was heard of on a clock that was ahead does not live until then.
+        now.as_millis().abs_diff(self.heard.as_millis()) < WORKING_LEASE_MS.unsigned_abs()
     }
 }
 
@@ -88,6 +89,13 @@ mod tests {
         works.heard(id(1), id(1), at(MINUTE_MS - 1));
         assert!(works.is_running(id(1), at(MINUTE_MS)));
         assert!(!works.is_running(id(2), at(0)));
+    }
+
+    #[test]
+    fn a_worker_of_a_clock_that_was_ahead_is_lost_when_it_comes_back() {
+        let mut works = Works::default();
+        works.heard(id(1), id(1), at(1_000 * MINUTE_MS));
+        assert!(!works.is_running(id(1), at(0)));
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub mod audit;
 mod base62;
 pub mod breached;
 pub mod catalogue;
+pub mod clock_leap;
 pub mod currency;
 pub mod deletion;
 pub mod federation;

@@ -145,6 +145,10 @@ pub enum Command {
         #[serde(with = "millis")]
         until: Timestamp,
     },
+    /// Nothing but to look at the clock: a return from a leap is taken in with any command.
+    SeeClock,
+    /// An operator says that the clock is right: come back to it, also from a leap that was believed.
+    ReturnToClock,
     /// Stop a session from reserving.
     RevokeSession {
         /// Which one.

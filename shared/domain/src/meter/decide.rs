@@ -4,7 +4,7 @@ use super::{
     Admitted, Amounts, Bucket, Command, Decision, Event, IDEMPOTENCY_WINDOW_MS, LeaseGrant, Limit, MeterName, Prior,
     RateLimit, Refusal, Reserve, State,
 };
-use crate::time::Timestamp;
+use crate::{clock_leap::Leaping as _, time::Timestamp};
 
 /// Why a reservation cannot be had.
 enum Obstacle {
@@ -17,11 +17,20 @@ impl State {
     /// Decides a command and takes its events in: what [`State::decide`] and [`State::apply`] do, and the marks that were
     /// reached by it. Should the events not become durable, the state is wrong and must be read anew.
     pub fn carry_out(&mut self, command: &Command, prior: Option<&Prior>, clock: Timestamp) -> (Decision, Vec<Event>) {
+        let at = self.instant(command, clock);
+        let is_told = matches!(command, Command::ReturnToClock);
+        let returned = (!is_told && self.is_back(clock)).then_some(Event::ClockReturned { from: self.latest });
+        if let Some(event) = &returned {
+            self.apply(at, event);
+        }
         let (decision, mut events) = self.decide(command, prior, clock);
-        let at = self.now(clock);
+        if !is_told && !events.is_empty() && self.leaps_to(at) {
+            events.insert(0, Event::ClockLeapt { from: self.latest });
+        }
         for event in &events {
             self.apply(at, event);
         }
+        events.splice(0..0, returned);
         let counted = events
             .iter()
             .any(|event| matches!(event, Event::Settled(_) | Event::SettledLate(_) | Event::Expired { .. }));
@@ -32,6 +41,14 @@ impl State {
             }
         }
         (decision, events)
+    }
+
+    /// The instant that a command is judged at, and its events are written with.
+    pub fn instant(&self, command: &Command, clock: Timestamp) -> Timestamp {
+        match command {
+            Command::ReturnToClock => self.returns_to(clock).unwrap_or_else(|| self.now(clock)),
+            _ => self.now(clock),
+        }
     }
 
     /// The highest mark that each meter has reached, where it was not told of in this period. A team's marks are its
@@ -92,6 +109,11 @@ impl State {
                 },
             ),
             Command::Expire => (Decision::Done, self.due(now)),
+            Command::SeeClock => (Decision::Done, Vec::new()),
+            Command::ReturnToClock => {
+                let event = self.returns_to(clock).map(|_| Event::ClockReturned { from: self.latest });
+                (Decision::Done, event.into_iter().collect())
+            }
             Command::KnowKey(key) => {
                 (Decision::Done, self.keys.news(key, now).map(Event::KeyKnown).into_iter().collect())
             }

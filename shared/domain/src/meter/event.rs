@@ -102,6 +102,18 @@ pub enum Event {
         #[serde(with = "millis")]
         until: Timestamp,
     },
+    /// The clock is far after the instant that was seen last: what would be had it not leapt is kept until this is believed.
+    ClockLeapt {
+        /// The instant that was seen last.
+        #[serde(with = "millis")]
+        from: Timestamp,
+    },
+    /// The clock has come back.
+    ClockReturned {
+        /// The instant that was seen last.
+        #[serde(with = "millis")]
+        from: Timestamp,
+    },
 }
 
 impl Event {
@@ -123,6 +135,8 @@ impl Event {
             Self::KeyKnown(_) => "key_known",
             Self::KeyRevoked { .. } => "key_revoked",
             Self::SessionRevoked { .. } => "session_revoked",
+            Self::ClockLeapt { .. } => "clock_leapt",
+            Self::ClockReturned { .. } => "clock_returned",
         }
     }
 }

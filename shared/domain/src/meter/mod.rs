@@ -25,6 +25,9 @@
 //! 7. With an API key nothing is admitted unless the meter knows the key, the secret fits, the scope is among its scopes,
 //!    its end is not reached, and it was not revoked; whatever order it was told in.
 //!
+//! 8. A clock that leaps and comes back within a day leaves what one that never leapt would have left
+//!    ([`crate::clock_leap`]).
+//!
 //! [`State::decide`] is `(state, command, now) -> (decision, events)` and changes nothing; [`State::apply`] takes an
 //! event that has been made durable. So a failed write leaves the state as it was.
 
@@ -35,6 +38,7 @@ mod decide;
 mod event;
 mod grant;
 mod key;
+mod leap;
 mod lease;
 mod plan;
 mod rate;

@@ -36,9 +36,12 @@ impl RateLimit {
     /// The milliseconds until the next request can be admitted.
     pub fn take(self, full_at_us: Option<i64>, now: Timestamp) -> Result<i64, u64> {
         let now_us = now.as_millis().saturating_mul(1_000);
-        let full_at_us = full_at_us.unwrap_or(now_us).max(now_us);
         let interval = self.interval_us();
-        let latest = now_us.saturating_add(interval.saturating_mul(i64::from(self.burst.max(1)) - 1));
+        let burst = i64::from(self.burst.max(1));
+        // No emptier than empty: what a clock that ran ahead has left behind does not last longer than it would have.
+        let empty = now_us.saturating_add(interval.saturating_mul(burst));
+        let full_at_us = full_at_us.unwrap_or(now_us).clamp(now_us, empty);
+        let latest = now_us.saturating_add(interval.saturating_mul(burst - 1));
         if full_at_us > latest {
             Err((full_at_us - latest).unsigned_abs().div_ceil(1_000))
         } else {
@@ -83,6 +86,13 @@ mod tests {
             bucket = Some(limit.take(bucket, later).unwrap());
         }
         assert!(limit.take(bucket, later).is_err());
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_keeps_nobody_waiting_for_good() {
+        let limit = RateLimit { per_minute: 60, burst: 3 };
+        let ahead = limit.take(None, at(1_000_000_000)).unwrap();
+        assert_eq!(limit.take(Some(ahead), at(0)), Err(1_000));
     }
 
     proptest! {

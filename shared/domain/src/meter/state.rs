@@ -9,6 +9,7 @@ use super::{
     Refusal, Standing, Terms,
 };
 use crate::{
+    clock_leap::{Behind, Leaping as _},
     id::{ReservationId, SessionId},
     time::{Timestamp, millis},
 };
@@ -59,9 +60,12 @@ pub struct State {
     /// When each rate limit's bucket is full again, in microseconds.
     #[serde(default, with = "pairs")]
     pub(super) rates: BTreeMap<Bucket, i64>,
-    /// The latest instant seen: a clock that jumps back does not move the meter back.
+    /// The latest instant seen: a clock that goes back a little does not move the meter back.
     #[serde(with = "millis")]
     pub(super) latest: Timestamp,
+    /// What would be had the clock not leapt, where it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) behind: Option<Behind<Self>>,
 }
 
 impl State {
@@ -99,11 +103,6 @@ impl State {
     /// How many reservations are held.
     pub fn held_count(&self) -> usize {
         self.held.len()
-    }
-
-    /// The instant commands are judged at: the clock's, but never before one that was seen.
-    pub fn now(&self, clock: Timestamp) -> Timestamp {
-        clock.max(self.latest)
     }
 
     /// When the next hold expires: the alarm's instant.
@@ -194,6 +193,11 @@ impl State {
 
     /// Takes in an event that has been made durable. Total: an event that does not fit changes nothing.
     pub fn apply(&mut self, at: Timestamp, event: &Event) {
+        match event {
+            Event::ClockLeapt { .. } => return self.leap(at),
+            Event::ClockReturned { .. } => return self.come_back(at),
+            _ => {}
+        }
         self.latest = self.latest.max(at);
         if let Event::Configured(entitlement) = event {
             self.entitlement = Some(*entitlement);
@@ -201,7 +205,7 @@ impl State {
         self.roll_period();
         self.forget();
         match event {
-            Event::Configured(_) | Event::Refused { .. } => {}
+            Event::Configured(_) | Event::Refused { .. } | Event::ClockLeapt { .. } | Event::ClockReturned { .. } => {}
             Event::Granted(grant) => self.grants.add(*grant),
             Event::Reserved { id, amounts, expires_at, rates, request_id, .. } => {
                 // An id that came twice would leave `due` and `reserved` with holds that nobody can end.
@@ -259,10 +263,11 @@ impl State {
             }
         }
         self.draw();
+        self.follow(at, event);
     }
 
     /// Draws from grants what was used beyond the plan's own amounts.
-    fn draw(&mut self) {
+    pub(super) fn draw(&mut self) {
         let Some(entitlement) = &self.entitlement else {
             return;
         };
@@ -292,7 +297,7 @@ impl State {
     }
 
     /// Starts the counters again when a new period has begun, or when a plan with another anchor was taken.
-    fn roll_period(&mut self) {
+    pub(super) fn roll_period(&mut self) {
         let Some(entitlement) = &self.entitlement else {
             return;
         };
@@ -303,11 +308,7 @@ impl State {
             self.marks.clear();
             self.grants.roll(self.latest);
             self.lease = None;
-            self.reserved = self
-                .held
-                .values()
-                .filter(|hold| hold.period_start == start)
-                .fold(Amounts::ZERO, |sum, hold| sum.plus(hold.amounts));
+            self.sum_reserved();
         }
     }
 

@@ -52,6 +52,10 @@ pub enum PoolCommand {
     Ask(Ask),
     /// Take in a member's totals.
     Report(UserId, Report),
+    /// Nothing but to look at the clock: a return from a leap is taken in with any command.
+    SeeClock,
+    /// An operator says that the clock is right: come back to it, also from a leap that was believed.
+    ReturnToClock,
 }
 
 /// What happened: the body of a pool's ledger entry.
@@ -87,6 +91,18 @@ pub enum PoolEvent {
         /// Of what.
         limit: u64,
     },
+    /// The clock is far after the instant that was seen last, see [`crate::meter::Event::ClockLeapt`].
+    ClockLeapt {
+        /// The instant that was seen last.
+        #[serde(with = "millis")]
+        from: Timestamp,
+    },
+    /// The clock has come back.
+    ClockReturned {
+        /// The instant that was seen last.
+        #[serde(with = "millis")]
+        from: Timestamp,
+    },
 }
 
 impl PoolEvent {
@@ -98,6 +114,8 @@ impl PoolEvent {
             Self::Reported { .. } => "reported",
             Self::Leased { .. } => "leased",
             Self::MarkReached { .. } => "mark_reached",
+            Self::ClockLeapt { .. } => "clock_leapt",
+            Self::ClockReturned { .. } => "clock_returned",
         }
     }
 }

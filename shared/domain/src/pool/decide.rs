@@ -2,6 +2,7 @@
 
 use super::{Ask, Member, PoolCommand, PoolDecision, PoolEvent, PoolState, Report};
 use crate::{
+    clock_leap::{LEAP_MS, Leaping as _},
     id::UserId,
     meter::{Amounts, Entitlement, LeaseGrant, Limit, MeterName, Refusal},
     time::Timestamp,
@@ -11,8 +12,16 @@ impl PoolState {
     /// Decides a command and takes its events in. Should the events not become durable, the state is wrong and must be
     /// read anew.
     pub fn carry_out(&mut self, command: &PoolCommand, clock: Timestamp) -> (PoolDecision, Vec<PoolEvent>) {
-        let (decision, mut events) = self.decide(command, clock);
         let at = self.instant(command, clock);
+        let is_told = matches!(command, PoolCommand::ReturnToClock);
+        let returned = (!is_told && self.is_back(clock)).then_some(PoolEvent::ClockReturned { from: self.latest });
+        if let Some(event) = &returned {
+            self.apply(at, event);
+        }
+        let (decision, mut events) = self.decide(command, clock);
+        if !is_told && !events.is_empty() && self.leaps_to(at) {
+            events.insert(0, PoolEvent::ClockLeapt { from: self.latest });
+        }
         for event in &events {
             self.apply(at, event);
         }
@@ -22,15 +31,18 @@ impl PoolState {
                 events.push(event);
             }
         }
+        events.splice(0..0, returned);
         (decision, events)
     }
 
-    /// The instant a command is judged at. The member's counts too, so that both are in the same period.
+    /// The instant a command is judged at. The member's counts too, so that both are in the same period; but one whose clock has
+    /// leapt does not take the team along.
     pub fn instant(&self, command: &PoolCommand, clock: Timestamp) -> Timestamp {
-        self.now(match command {
-            PoolCommand::Ask(ask) => clock.max(ask.at),
-            _ => clock,
-        })
+        match command {
+            PoolCommand::Ask(ask) => self.now(clock.max(ask.at.min(clock.plus_millis(LEAP_MS - 1)))),
+            PoolCommand::ReturnToClock => self.returns_to(clock).unwrap_or_else(|| self.now(clock)),
+            _ => self.now(clock),
+        }
     }
 
     /// Decides a command at an instant, see [`crate::meter::State::decide`].
@@ -44,6 +56,11 @@ impl PoolState {
             PoolCommand::Grant(grant) => {
                 let useless = self.grants.contains(grant.id) || grant.expires_at <= now || grant.amount == 0;
                 (PoolDecision::Done, if useless { Vec::new() } else { vec![PoolEvent::Granted(*grant)] })
+            }
+            PoolCommand::SeeClock => (PoolDecision::Done, Vec::new()),
+            PoolCommand::ReturnToClock => {
+                let event = self.returns_to(clock).map(|_| PoolEvent::ClockReturned { from: self.latest });
+                (PoolDecision::Done, event.into_iter().collect())
             }
             PoolCommand::Report(member, report) => (PoolDecision::Done, self.reported(*member, report, now)),
             PoolCommand::Ask(ask) => self.ask(ask, now),

@@ -24,6 +24,7 @@
 
 mod command;
 mod decide;
+mod leap;
 mod state;
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PoolEvent, Report};
 use crate::{
+    clock_leap::{Behind, Leaping as _},
     id::UserId,
     meter::{Amounts, Entitlement, Grants, Limit, MeterName, Standing},
     time::{Timestamp, millis},
@@ -45,20 +46,18 @@ pub struct PoolState {
     pub(super) leased: Amounts,
     pub(super) grants: Grants,
     pub(super) marks: BTreeMap<MeterName, u8>,
-    /// The latest instant seen: a clock that jumps back does not move the pool back.
+    /// The latest instant seen: a clock that goes back a little does not move the pool back.
     #[serde(with = "millis")]
     pub(super) latest: Timestamp,
+    /// What would be had the clock not leapt, where it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) behind: Option<Behind<Self>>,
 }
 
 impl PoolState {
     /// The plan held.
     pub const fn entitlement(&self) -> Option<&Entitlement> {
         self.entitlement.as_ref()
-    }
-
-    /// The instant commands are judged at: the clock's, but never before one that was seen.
-    pub fn now(&self, clock: Timestamp) -> Timestamp {
-        clock.max(self.latest)
     }
 
     /// The members that asked or reported in this period.
@@ -121,13 +120,18 @@ impl PoolState {
 
     /// Takes in an event that has been made durable. Total: an event that does not fit changes nothing.
     pub fn apply(&mut self, at: Timestamp, event: &PoolEvent) {
+        match event {
+            PoolEvent::ClockLeapt { .. } => return self.leap(at),
+            PoolEvent::ClockReturned { .. } => return self.come_back(at),
+            _ => {}
+        }
         self.latest = self.latest.max(at);
         if let PoolEvent::Configured(entitlement) = event {
             self.entitlement = Some(*entitlement);
         }
         self.roll_period();
         match event {
-            PoolEvent::Configured(_) => {}
+            PoolEvent::Configured(_) | PoolEvent::ClockLeapt { .. } | PoolEvent::ClockReturned { .. } => {}
             PoolEvent::Granted(grant) => self.grants.add(*grant),
             PoolEvent::Reported { member, report } => self.take_report(*member, report),
             PoolEvent::Leased { member, granted } => {
@@ -138,6 +142,7 @@ impl PoolState {
             }
         }
         self.draw();
+        self.follow(at, event);
     }
 
     fn take_report(&mut self, member: UserId, report: &Report) {
@@ -163,7 +168,7 @@ impl PoolState {
     }
 
     /// Draws from grants what was used beyond the plan's own amounts.
-    fn draw(&mut self) {
+    pub(super) fn draw(&mut self) {
         let Some(entitlement) = &self.entitlement else {
             return;
         };
@@ -171,7 +176,7 @@ impl PoolState {
     }
 
     /// Starts again when a new period has begun: a lease ends with its period.
-    fn roll_period(&mut self) {
+    pub(super) fn roll_period(&mut self) {
         let Some(entitlement) = &self.entitlement else {
             return;
         };

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     catalogue::{Plan, Product},
+    clock_leap::Leaping as _,
     id::{GrantId, ReservationId, UserId},
     meter::{
         Amounts, AnswerRoom, Command, Decision, Entitlement, Event, Grant, GrantReason, LeaseGrant, Limit, Limits,
@@ -15,6 +16,7 @@ use crate::{
 };
 
 mod answers;
+mod leaps;
 
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -356,6 +358,8 @@ fn the_kind_of_a_row_is_the_tag_of_its_event() {
         PoolEvent::Reported { member, report: report(1, 1, 1) },
         PoolEvent::Leased { member, granted: requests(1) },
         PoolEvent::MarkReached { meter, percent: 80, used: 8, limit: 10 },
+        PoolEvent::ClockLeapt { from: START },
+        PoolEvent::ClockReturned { from: START },
     ] {
         let stored = serde_json::to_value(&event).unwrap();
         assert_eq!(stored["kind"], event.kind());
@@ -372,7 +376,7 @@ struct Seat {
 
 impl Seat {
     fn run(&mut self, command: &Command, clock: Timestamp) -> Decision {
-        let at = self.state.now(clock);
+        let at = self.state.instant(command, clock);
         let (decision, events) = self.state.carry_out(command, None, clock);
         self.entries.extend(events.into_iter().map(|event| (at, event)));
         decision

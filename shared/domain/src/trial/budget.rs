@@ -37,6 +37,9 @@ pub struct Budget {
     leased_microusd: u64,
     /// The highest of the marks that an operator was told of.
     told_percent: u8,
+    /// What was leased of the day before, whichever it was: the clock may come back to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<(i64, u64)>,
 }
 
 /// What a budget answers.
@@ -51,11 +54,15 @@ pub struct Lease {
 }
 
 impl Budget {
-    /// Leases at least `need`, or nothing. A clock that goes back gives no day twice.
+    /// Leases at least `need`, or nothing. A clock that goes back gives no day twice: within a day it is the later one that
+    /// counts, and from further ahead it comes back to what was leased of the day that it is.
     pub fn lease(self, need_microusd: u64, ceiling_microusd: u64, now: Timestamp) -> (Lease, Self) {
         let mut after = self;
-        if day_of(now) > self.day {
-            after = Self { day: day_of(now), ..Self::default() };
+        let today = day_of(now);
+        if is_another(self.day, today) {
+            let leased = self.before.filter(|(day, _)| *day == today).map_or(0, |(_, leased)| leased);
+            let before = Some((self.day, self.leased_microusd));
+            after = Self { day: today, leased_microusd: leased, told_percent: 0, before };
         }
         let left = ceiling_microusd.saturating_sub(after.leased_microusd);
         let fits = need_microusd <= left;
@@ -72,6 +79,11 @@ impl Budget {
     pub const fn leased_microusd(self) -> u64 {
         self.leased_microusd
     }
+}
+
+/// Whether today is another day than the one that is counted: a later one, or one before yesterday of a clock that was ahead.
+const fn is_another(counted: i64, today: i64) -> bool {
+    today > counted || today < counted - 1
 }
 
 fn percent_of(part: u64, whole: u64) -> u8 {
@@ -93,7 +105,7 @@ impl Share {
     /// # Errors
     /// What is missing, in micro-dollars.
     pub fn hold(&mut self, microusd: u64, now: Timestamp) -> Result<i64, u64> {
-        if day_of(now) > self.day {
+        if is_another(self.day, day_of(now)) {
             // What is left of yesterday is yesterday's.
             *self = Self { day: day_of(now), left_microusd: self.left_microusd.min(0) };
         }
@@ -107,7 +119,7 @@ impl Share {
 
     /// Takes a lease in; one of another day is worth nothing any more.
     pub fn take(&mut self, lease: Lease) {
-        if lease.day > self.day {
+        if is_another(self.day, lease.day) {
             *self = Self { day: lease.day, left_microusd: self.left_microusd.min(0) };
         }
         if lease.day == self.day {
@@ -144,10 +156,27 @@ mod tests {
             refused += u32::from(lease.microusd == 0);
         }
         assert_eq!((budget.leased_microusd() <= 1_000_000, marks, refused > 0), (true, vec![80, 100], true));
-        let (lease, _) = budget.lease(1_000, 1_000_000, at(DAY, -5 * DAY_MS));
+        let (lease, _) = budget.lease(1_000, 1_000_000, at(DAY, -DAY_MS));
         assert_eq!(lease.microusd, 0, "a clock that goes back gives nothing twice");
         let (lease, _) = budget.lease(1_000, 1_000_000, at(DAY + 1, 0));
         assert_eq!((lease.day, lease.microusd), (DAY + 1, 15_625), "the next day begins anew");
+    }
+
+    #[test]
+    fn a_day_far_ahead_is_not_kept_when_the_clock_comes_back() {
+        let (_, today) = Budget::default().lease(900, 1_000, at(DAY, 0));
+        let mut share = Share::default();
+        let (lease, ahead) = today.lease(1_000, 1_000, at(DAY + 400, 0));
+        share.take(lease);
+        assert_eq!((lease.microusd, share.hold(1_000, at(DAY + 400, 0))), (1_000, Ok(DAY + 400)));
+        // What was leased today is as it was, however often the clock goes to and fro.
+        let (lease, back) = ahead.lease(50, 1_000, at(DAY, 1));
+        assert_eq!((lease.day, lease.microusd, back.leased_microusd()), (DAY, 50, 950));
+        assert_eq!(share.hold(50, at(DAY, 1)), Err(50), "nothing is left of the other day's share");
+        share.take(lease);
+        assert_eq!(share.hold(50, at(DAY, 1)), Ok(DAY));
+        let (lease, _) = back.lease(1, 1_000, at(DAY + 400, 0));
+        assert_eq!(lease.microusd, 0, "nor is a day far ahead given twice");
     }
 
     #[test]

@@ -305,6 +305,14 @@ impl MeterClient {
         Ok(true)
     }
 
+    /// Brings the meter back to the clock, where it is ahead of it.
+    ///
+    /// # Errors
+    /// When the meter cannot be reached.
+    pub async fn return_to_clock(&self, scope: &Scope) -> Result<(), MeterUnavailable> {
+        self.done(scope, &MeterRequest::ReturnToClock).await
+    }
+
     /// Empties the object.
     ///
     /// # Errors

@@ -33,6 +33,8 @@ pub enum PoolRequest {
     Exported(Vec<(u64, u64)>),
     /// Walk the ledger.
     Verify,
+    /// The clock is right, says an operator: come back to it.
+    ReturnToClock,
     /// The tenant is deleted: forget everything.
     Delete,
 }

@@ -93,6 +93,8 @@ pub enum MeterRequest {
         /// The session that asks, where one does.
         session: Option<SessionId>,
     },
+    /// The clock is right, says an operator: come back to it.
+    ReturnToClock,
     /// The user is deleted: forget everything.
     Delete,
     /// Know API keys.

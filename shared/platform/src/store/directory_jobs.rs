@@ -25,6 +25,7 @@ pub const STATEMENTS: &[Statement] = &[
     TRIALS_ENDING,
     TENANTS_WITH_USAGE,
     WITH_OVERAGE,
+    USERS_AFTER,
     DROP_SESSIONS,
     DROP_MAIL_TOKENS,
     DROP_MAILS,
@@ -129,6 +130,12 @@ const WITH_OVERAGE: Statement = Statement {
           ORDER BY tenant_id, product LIMIT ?4",
 };
 
+// Everybody's meters are brought back to the clock: all users of a shard are gone through, page by page.
+const USERS_AFTER: Statement = Statement {
+    name: "directory_jobs.users_after",
+    sql: "SELECT tenant_id, user_id FROM users WHERE (tenant_id, user_id) > (?1, ?2) ORDER BY tenant_id, user_id LIMIT ?3",
+};
+
 // Sessions that ended long ago are cleared for all tenants of a shard.
 const DROP_SESSIONS: Statement = Statement {
     name: "directory_jobs.drop_sessions",
@@ -222,6 +229,29 @@ pub async fn with_overage(
     let soft = serde_json::to_string(soft).map_err(|_| StoreError::Failed)?;
     let params = [text(&after.tenant_id), text(&after.product), text(&soft), int(i64::from(limit))];
     Database::of(scope, shard)?.all(WITH_OVERAGE, &params).await
+}
+
+/// A user, and the place of those who follow.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct UserPlace {
+    /// The tenant.
+    pub tenant_id: String,
+    /// The user.
+    pub user_id: String,
+}
+
+/// Users in order, after one.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn users_after(
+    scope: &Scope,
+    shard: Shard,
+    after: &UserPlace,
+    limit: u32,
+) -> Result<Vec<UserPlace>, StoreError> {
+    let params = [text(&after.tenant_id), text(&after.user_id), int(i64::from(limit))];
+    Database::of(scope, shard)?.all(USERS_AFTER, &params).await
 }
 
 #[derive(Deserialize)]

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::time::DAY_MS;
+use crate::{clock_leap::Leaping as _, time::DAY_MS};
 
 /// Four plans that differ in kind: a trial, one with overage, one with a rate limit, a plain one.
 fn plan(kind: u8, version: u64, now: Timestamp) -> Entitlement {

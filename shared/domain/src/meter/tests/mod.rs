@@ -3,6 +3,7 @@
 mod answers;
 mod interleavings;
 mod keys;
+mod leaps;
 mod nothing_to_do;
 mod stories;
 mod wire;
@@ -101,7 +102,7 @@ impl Meter {
             _ => None,
         };
         let prior = key.as_ref().and_then(|key| self.keys.get(key));
-        let at = self.state.now(clock);
+        let at = self.state.instant(command, clock);
         let (decision, events) = self.state.carry_out(command, prior, clock);
         for event in events {
             if let (Some(key), Event::Reserved { .. } | Event::Refused { .. }) = (&key, &event) {

@@ -87,7 +87,11 @@ fn a_lease_is_written_when_it_is_larger_and_of_this_period() {
     assert_eq!(rows(&mut meter, &Command::Lease(leased(period, 40)), START), 0, "an older one");
     let next = team.terms.period(period.end);
     assert_eq!(rows(&mut meter, &Command::Lease(leased(next, 90)), START), 0, "not yet");
-    assert_eq!(rows(&mut meter, &Command::Lease(leased(next, 30)), next.start), 1);
+    assert_eq!(
+        rows(&mut meter, &Command::Lease(leased(next, 30)), next.start),
+        2,
+        "and that the clock went a month on"
+    );
     assert_eq!(meter.state.lease(next.start).unwrap().capacity().tokens, 30, "nothing of the old one is left");
     assert_eq!(rows(&mut meter, &Command::Lease(leased(period, 99)), next.start), 0, "over");
 }

@@ -35,6 +35,8 @@ fn the_kind_of_a_row_is_the_tag_of_its_event() {
         Event::KeyKnown(meter_key(1)),
         Event::KeyRevoked { key: api_key(1), until: at },
         Event::SessionRevoked { session: session(1), until: at },
+        Event::ClockLeapt { from: at },
+        Event::ClockReturned { from: at },
     ];
     for event in events {
         assert_eq!(event.kind(), tag(&event));
