@@ -65,7 +65,9 @@ impl Look {
 pub async fn step(scope: &Scope, cursor: Option<&str>) -> Result<Step, Problem> {
     let now = scope.now();
     let looked: Option<Looked> = cursor.and_then(|text| serde_json::from_str(text).ok());
-    // Before the first look nobody is told of what is long past.
+    // Before the first look nobody is told of what is long past. One on a clock that was ahead says nothing; nobody is told twice.
+    let looked =
+        looked.filter(|looked| looked.until <= now && looked.now.as_ref().is_none_or(|look| look.until <= now));
     let looked = looked.unwrap_or_else(|| Looked { until: now.plus_millis(-DAY_MS), now: None });
     let look = looked.now.clone().unwrap_or_else(|| Look::beginning(now));
     let shards: Vec<Shard> = store::shards(scope).collect();

@@ -4,7 +4,6 @@ use std::cell::{Ref, RefCell, RefMut};
 
 use serde::{Serialize, de::DeserializeOwned};
 use tollgate_domain::{
-    clock_leap::Leaping as _,
     meter::{Entitlement, IDEMPOTENCY_WINDOW_MS, Standing},
     time::Timestamp,
 };

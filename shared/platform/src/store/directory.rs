@@ -716,7 +716,7 @@ const DUE_STATES: Statement = Statement {
 const UNCHECKED_STATES: Statement = Statement {
     name: "directory.unchecked_states",
     sql: "SELECT tenant_id, product FROM billing_states \
-          WHERE subscription_id IS NOT NULL AND checked_at < ?1 ORDER BY checked_at LIMIT ?2",
+          WHERE subscription_id IS NOT NULL AND (checked_at < ?1 OR checked_at > ?3) ORDER BY checked_at LIMIT ?2",
 };
 
 #[derive(Deserialize)]
@@ -756,7 +756,7 @@ pub async fn due_states(scope: &Scope, shard: Shard, limit: u32) -> Result<Vec<S
     Database::of(scope, shard)?.all(DUE_STATES, &params).await
 }
 
-/// States of subscriptions that were not compared with Stripe since an instant, at most `limit`.
+/// States of subscriptions that were not compared with Stripe since an instant, or on a clock that was ahead, at most `limit`.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -766,6 +766,6 @@ pub async fn unchecked_states(
     since: Timestamp,
     limit: u32,
 ) -> Result<Vec<StateOf>, StoreError> {
-    let params = [int(since.as_millis()), int(i64::from(limit))];
+    let params = [int(since.as_millis()), int(i64::from(limit)), int(scope.now().as_millis())];
     Database::of(scope, shard)?.all(UNCHECKED_STATES, &params).await
 }

@@ -35,12 +35,13 @@ pub const STATEMENTS: &[Statement] = &[
     DROP_RUNS,
 ];
 
-// A job is the platform's and no tenant's. Of two who want it at once one writes its run; one that is silent has lost it.
+// A job is the platform's and no tenant's. Of two who want it at once one writes its run; one that is silent has lost it, and so
+// has one that holds it for longer than anybody may: its clock was ahead.
 const TAKE: Statement = Statement {
     name: "directory_jobs.take",
     sql: "INSERT INTO job_states (name, run_id, until_at) VALUES (?1, ?2, ?3) \
           ON CONFLICT (name) DO UPDATE SET run_id = excluded.run_id, until_at = excluded.until_at \
-          WHERE job_states.run_id IS NULL OR job_states.until_at <= ?4",
+          WHERE job_states.run_id IS NULL OR job_states.until_at <= ?4 OR job_states.until_at > ?3",
 };
 
 // The history of the platform's own runs: one that never ended was killed, and the one that takes over says so.

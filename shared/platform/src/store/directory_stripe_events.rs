@@ -49,7 +49,8 @@ const FAIL: Statement = Statement {
 // The same table: events that the queue has lost, or never got.
 const WAITING: Statement = Statement {
     name: "directory_stripe_events.waiting",
-    sql: "SELECT event_id FROM stripe_events WHERE status = 'pending' AND queued_at < ?1 ORDER BY queued_at LIMIT ?2",
+    sql: "SELECT event_id FROM stripe_events WHERE status = 'pending' AND (queued_at < ?1 OR queued_at > ?3) \
+          ORDER BY queued_at LIMIT ?2",
 };
 
 // The same table: the event is with the queue again.
@@ -185,12 +186,14 @@ struct EventId {
     event_id: String,
 }
 
-/// Events that should have been processed by an instant, at most `limit`.
+/// Events that should have been processed by an instant, at most `limit`; those that were queued on a clock that was ahead, too.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub async fn waiting(scope: &Scope, before: Timestamp, limit: u32) -> Result<Vec<String>, StoreError> {
-    let params = bound(&[Param::Int(before.as_millis()), Param::Int(i64::from(limit))]);
+    // A retry is put off by less than a day.
+    let ahead = scope.now().plus_days(1);
+    let params = bound(&[Param::Int(before.as_millis()), Param::Int(i64::from(limit)), Param::Int(ahead.as_millis())]);
     let rows: Vec<EventId> = events_of(scope)?.all(WAITING, &params).await?;
     Ok(rows.into_iter().map(|row| row.event_id).collect())
 }
