@@ -1,11 +1,28 @@
 //! A provider that failed, as a problem: it is said who it was, and nothing of what only we should know.
 
 use tollgate_platform::{Code, Problem, Scope, log, outgoing::Unreachable};
-use tollgate_providers::{Provider, ProviderError, ProviderErrorKind};
+use tollgate_providers::{Logged, Provider, ProviderError, ProviderErrorKind};
 
-/// The provider answered an error.
+/// The provider answered an error. What it means is in the table of `tollgate_providers`.
 pub fn refused(scope: &Scope, error: &ProviderError) -> Problem {
-    let code = match error.kind {
+    let meaning = error.kind.meaning();
+    let said = format!("{} {:?} {:?} {:?}: {}", error.provider, error.kind, error.status, error.code, error.message);
+    match meaning.logged {
+        Logged::Nothing => {}
+        Logged::Warning => log::warn("provider", &said, Some(scope)),
+        Logged::Error => log::error("provider", &said, Some(scope)),
+    }
+    Problem {
+        provider: Some(error.provider.as_str()),
+        should_retry: Some(meaning.should_retry),
+        retry_after_seconds: error.retry_after_seconds.map(u64::from),
+        ..Problem::new(code_of(error.kind), error.client_message())
+    }
+}
+
+/// The code whose name is in the table; a test holds both together.
+const fn code_of(kind: ProviderErrorKind) -> Code {
+    match kind {
         ProviderErrorKind::NoModel => Code::ModelNotFound,
         ProviderErrorKind::Rejected => Code::ProviderRejected,
         ProviderErrorKind::Refused => Code::ContentPolicyViolation,
@@ -13,42 +30,38 @@ pub fn refused(scope: &Scope, error: &ProviderError) -> Problem {
         ProviderErrorKind::TooLarge => Code::PayloadTooLarge,
         ProviderErrorKind::RateLimited | ProviderErrorKind::Overloaded => Code::ProviderUnavailable,
         ProviderErrorKind::Unauthorized | ProviderErrorKind::BadAnswer | ProviderErrorKind::Cut => Code::ProviderError,
-    };
-    let said = format!("{} {:?} {:?} {:?}: {}", error.provider, error.kind, error.status, error.code, error.message);
-    match error.kind {
-        // The operator's key, credit or account: nobody else can mend it, so it is an error here.
-        ProviderErrorKind::Unauthorized => log::error("provider", &said, Some(scope)),
-        // A model may have been withdrawn: whoever runs the installation wants to know.
-        kind if kind.is_of_the_request() && kind != ProviderErrorKind::NoModel => {}
-        _ => log::warn("provider", &said, Some(scope)),
-    }
-    Problem {
-        provider: Some(error.provider.as_str()),
-        // A key or an account does not come right by asking again.
-        should_retry: (error.kind == ProviderErrorKind::Unauthorized).then_some(false),
-        retry_after_seconds: error.retry_after_seconds.map(u64::from),
-        ..Problem::new(code, error.client_message())
     }
 }
 
 /// The provider could not be reached, or broke off.
 pub fn unreachable(scope: &Scope, provider: Provider, error: &Unreachable) -> Problem {
-    if let Unreachable::TooSlow(seconds) = error {
-        log::warn("provider", &format!("{provider} does not answer: {error}"), Some(scope));
-        return Problem {
-            provider: Some(provider.as_str()),
-            ..Problem::new(
-                Code::ProviderTimeout,
-                format!("{} did not answer within {seconds} s; nothing was charged.", provider.display_name()),
-            )
-        };
-    }
-    log::warn("provider", &format!("{provider} cannot be reached: {error}"), Some(scope));
-    Problem {
-        provider: Some(provider.as_str()),
-        ..Problem::new(
+    let name = provider.display_name();
+    let (code, said, detail) = match error {
+        Unreachable::TooSlow(seconds) => (
+            Code::ProviderTimeout,
+            "does not answer",
+            format!("{name} did not answer within {seconds} s; nothing was charged."),
+        ),
+        _ => (
             Code::ProviderError,
-            format!("{} cannot be reached at the moment; nothing was charged.", provider.display_name()),
-        )
+            "cannot be reached",
+            format!("{name} cannot be reached at the moment; nothing was charged."),
+        ),
+    };
+    log::warn("provider", &format!("{provider} {said}: {error}"), Some(scope));
+    Problem { provider: Some(provider.as_str()), ..Problem::new(code, detail) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_answers_and_streams_have_one_code_for_one_thing() {
+        for kind in ProviderErrorKind::ALL {
+            let (code, meaning) = (code_of(kind), kind.meaning());
+            assert_eq!((code.as_str(), code.status().as_u16()), (meaning.code, meaning.status), "{kind:?}");
+            assert!(!meaning.should_retry || code.is_worth_a_retry(), "{kind:?}");
+        }
     }
 }

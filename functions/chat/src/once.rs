@@ -28,7 +28,7 @@ pub async fn answer(question: &Question<'_>) -> Result<Reply, Problem> {
 async fn complete(question: &Question<'_>) -> Result<Completion, Problem> {
     let answer = question.ask().await?;
     let body = question.read(&answer).await?;
-    let retry_after = if answer.status() == 200 { None } else { answer.header("retry-after") };
+    let retry_after = if answer.status() == 200 { None } else { answer.retry_after() };
     let (request, model) = (question.request, question.model);
     decode_completion(request, model, answer.status(), retry_after.as_deref(), &body, &question.meta())
         .map_err(|error| failure::refused(question.scope, &error))

@@ -11,7 +11,7 @@ use tollgate_platform::{
     outgoing::{Answer, Pieces, Unreachable},
 };
 use tollgate_providers::{
-    ChatRequest, ModelRef, StreamDecoder, StreamEnd, StreamFinish, StreamOutcome, Usage, decode_completion,
+    Charge, ChatRequest, Counted, ModelRef, StreamDecoder, StreamEnd, StreamOutcome, Usage, decode_completion,
 };
 use web_sys::ReadableStream;
 use worker::Delay;
@@ -151,7 +151,7 @@ async fn refusal(question: &Question<'_>, answer: &Answer) -> Problem {
         Ok(body) => body,
         Err(problem) => return problem,
     };
-    let retry_after = answer.header("retry-after");
+    let retry_after = answer.retry_after();
     let meta = question.meta();
     match decode_completion(question.request, question.model, answer.status(), retry_after.as_deref(), &body, &meta) {
         Err(error) => failure::refused(question.scope, &error),
@@ -185,35 +185,25 @@ async fn flow(scope: &Scope, hold: &Hold, model: &ModelRef, begun: Begun, limits
     if was_left {
         read_on(&pieces, &mut decoder, limits.silence).await;
     }
-    let has_usage = decoder.has_usage() && decoder.is_complete();
+    let left = was_left.then(|| decoder.counted());
     let finish = decoder.finish(end);
-    let outcome = match &finish.outcome {
-        StreamOutcome::Completed if was_left => "client_gone",
-        StreamOutcome::Completed => "completed",
-        StreamOutcome::Cut => "cut",
-        StreamOutcome::ClientGone => "client_gone",
-        StreamOutcome::Failed(error) => {
-            let problem = failure::refused(scope, error);
-            if !finish.delivered && !was_left {
-                // Nothing was delivered, so nothing is charged, and the key is free again.
-                hold.release(scope, &problem);
-                pump.write(&finish.out).await;
-                pump.close().await;
-                pieces.cancel().await;
-                return;
-            }
-            "failed"
-        }
+    let problem = match &finish.outcome {
+        StreamOutcome::Failed(error) => Some(failure::refused(scope, error)),
+        _ => None,
     };
-    let usage = if was_left && !has_usage { at_least_what_is_held(&finish, hold) } else { finish.usage };
-    let answer = kept.map(|text| (200, EVENT_STREAM, text + &finish.out));
     // Settled before the last bytes leave: who has the whole answer can see it counted.
-    hold.settle(scope, model, Finished { usage, outcome, answer });
+    match finish.charge(left, hold.held_tokens()) {
+        Charge::Nothing => hold.release(scope, &problem.unwrap_or_else(Problem::internal)),
+        Charge::Used(usage, outcome) => {
+            let answer = kept.map(|text| (200, EVENT_STREAM, text + &finish.out));
+            hold.settle(scope, model, Finished { usage, outcome, answer });
+        }
+    }
     if !was_left {
         pump.write(&finish.out).await;
     }
     pump.close().await;
-    if outcome != "completed" {
+    if finish.outcome != StreamOutcome::Completed || was_left {
         pieces.cancel().await;
     }
 }
@@ -230,7 +220,7 @@ async fn read_on(pieces: &Pieces, decoder: &mut StreamDecoder, silence: Duration
     let until = Delay::from(READ_ON);
     futures::pin_mut!(until);
     let mut left = READ_ON_BYTES;
-    while !(decoder.is_done() || decoder.is_complete() && decoder.has_usage()) {
+    while !decoder.is_done() && decoder.counted() == Counted::Never {
         let read = Box::pin(select(Box::pin(pieces.next()), Delay::from(silence)));
         match select(read, until.as_mut()).await {
             Either::Left((Either::Left((Ok(Some(bytes)), _)), _)) if bytes.len() <= left => {
@@ -240,14 +230,6 @@ async fn read_on(pieces: &Pieces, decoder: &mut StreamDecoder, silence: Duration
             _ => break,
         }
     }
-}
-
-/// The client has gone, and the provider never said what it took: what was held or what was seen, whichever is more. The
-/// provider bills what it made, thinking that nobody saw included.
-fn at_least_what_is_held(finish: &StreamFinish, hold: &Hold) -> Usage {
-    let usage = finish.usage;
-    let missing = hold.held_tokens().saturating_sub(usage.total());
-    Usage { completion_tokens: usage.completion_tokens.saturating_add(missing), estimated: true, ..usage }
 }
 
 enum Next {

@@ -7,13 +7,14 @@ use std::{cell::RefCell, time::Duration};
 
 use futures::future::{Either, select};
 use js_sys::{Promise, Uint8Array};
+use tollgate_domain::time::Timestamp;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, Headers, RequestInit, RequestRedirect, Response};
 use worker::Delay;
 
 use crate::{
-    Scope,
+    Scope, clock,
     http::{Place, Pump, fixed_length_pipe},
 };
 
@@ -160,6 +161,18 @@ impl Answer {
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<String> {
         self.response.headers().get(name).ok().flatten()
+    }
+
+    /// `Retry-After` in seconds, also where it is a date (RFC 9110, section 10.2.3); as it is where it is neither.
+    pub fn retry_after(&self) -> Option<String> {
+        let text = self.header("retry-after")?;
+        let at = if text.trim_end().ends_with("GMT") { js_sys::Date::parse(&text) } else { f64::NAN };
+        if !at.is_finite() {
+            return Some(text);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 are far below 2^53")]
+        let at = Timestamp::from_millis(at as i64);
+        Some(at.seconds_since(clock::wall()).to_string())
     }
 
     /// The whole body, of at most `most` bytes, within `patience`.

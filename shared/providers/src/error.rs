@@ -33,31 +33,69 @@ pub enum ProviderErrorKind {
     Cut,
 }
 
+/// What an operator's log has of an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Logged {
+    /// Nothing: it is the caller's to mend.
+    Nothing,
+    /// A warning: it passes, or somebody wants to know.
+    Warning,
+    /// An error: only the operator can mend it.
+    Error,
+}
+
+/// What an error of a kind means to all who hear of it. The caller reads [`ProviderError::client_message`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meaning {
+    /// The status of an answer that has not begun.
+    pub status: u16,
+    /// The code for programs, in problem documents and in the frames of a stream.
+    pub code: &'static str,
+    /// Whether the same request may succeed a little later: `x-should-retry`.
+    pub should_retry: bool,
+    /// What the log has.
+    pub logged: Logged,
+}
+
 impl ProviderErrorKind {
-    /// The machine-readable code for clients, in error frames and problem documents.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Rejected => "provider_rejected",
-            Self::Refused => "content_policy_violation",
-            Self::TooLong => "context_length_exceeded",
-            Self::TooLarge => "payload_too_large",
-            Self::NoModel => "model_not_found",
-            Self::Unauthorized => "provider_unauthorized",
-            Self::RateLimited => "provider_rate_limited",
-            Self::Overloaded => "provider_overloaded",
-            Self::BadAnswer => "provider_bad_answer",
-            Self::Cut => "provider_stream_cut",
-        }
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Rejected,
+        Self::Refused,
+        Self::TooLong,
+        Self::TooLarge,
+        Self::NoModel,
+        Self::Unauthorized,
+        Self::RateLimited,
+        Self::Overloaded,
+        Self::BadAnswer,
+        Self::Cut,
+    ];
+
+    /// What it means: the second half of the table in `error/table.rs`.
+    #[rustfmt::skip] // one line each, to be read as a table
+    pub const fn meaning(self) -> Meaning {
+        use Logged::{Error, Nothing, Warning};
+        let (status, code, should_retry, logged) = match self {
+            Self::Rejected     => (400, "provider_rejected",        false, Nothing),
+            Self::Refused      => (400, "content_policy_violation", false, Nothing),
+            Self::TooLong      => (400, "context_length_exceeded",  false, Nothing),
+            Self::TooLarge     => (413, "payload_too_large",        false, Nothing),
+            // A model may have been withdrawn: whoever runs the installation wants to know.
+            Self::NoModel      => (404, "model_not_found",          false, Warning),
+            // The operator's key, credit or account: it does not come right by asking again, and nobody else can mend it.
+            Self::Unauthorized => (502, "provider_error",           false, Error),
+            Self::RateLimited  => (503, "provider_unavailable",     true,  Warning),
+            Self::Overloaded   => (503, "provider_unavailable",     true,  Warning),
+            Self::BadAnswer    => (502, "provider_error",           true,  Warning),
+            Self::Cut          => (502, "provider_error",           true,  Warning),
+        };
+        Meaning { status, code, should_retry, logged }
     }
 
     /// Whether it is the client's to mend.
-    pub fn is_of_the_request(self) -> bool {
-        matches!(self, Self::Rejected | Self::Refused | Self::TooLong | Self::TooLarge | Self::NoModel)
-    }
-
-    /// Whether the same request may succeed a little later.
-    pub fn is_temporary(self) -> bool {
-        matches!(self, Self::RateLimited | Self::Overloaded | Self::BadAnswer | Self::Cut)
+    pub const fn is_of_the_request(self) -> bool {
+        self.meaning().status < 500
     }
 }
 
@@ -75,7 +113,8 @@ pub struct ProviderError {
     pub message: String,
     /// The provider's own code: `context_length_exceeded`, `overloaded_error`, `RESOURCE_EXHAUSTED`.
     pub code: Option<String>,
-    /// When to try again, in seconds, as the provider said. Dates in `Retry-After` are not read: there is no clock here.
+    /// When to try again, in seconds, as the provider said. A date in `Retry-After` is for the shell to turn into seconds: there is
+    /// no clock here.
     pub retry_after_seconds: Option<u32>,
 }
 
@@ -154,7 +193,8 @@ impl ProviderError {
     /// (openai-node `core/streaming.ts`, openai-python `_streaming.py`), so no `[DONE]` follows: the stream just ends.
     pub(crate) fn to_frame(&self) -> String {
         let kind = if self.kind.is_of_the_request() { "invalid_request_error" } else { "server_error" };
-        let error = json!({"message": self.client_message(), "type": kind, "param": null, "code": self.kind.code()});
+        let error =
+            json!({"message": self.client_message(), "type": kind, "param": null, "code": self.kind.meaning().code});
         format!("data: {}\n\n", json!({"error": error}))
     }
 }

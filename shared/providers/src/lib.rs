@@ -71,8 +71,8 @@ mod usage;
 
 pub use completion::{Completion, CompletionMeta};
 pub use dispatch::{Endpoint, UpstreamRequest, decode_completion, encode_request};
-pub use error::{ProviderError, ProviderErrorKind};
+pub use error::{Logged, Meaning, ProviderError, ProviderErrorKind};
 pub use model::{ModelRef, Provider, UnknownModel, models_list};
 pub use request::{ChatRequest, InvalidRequest, InvalidRequestKind};
-pub use stream::{StreamDecoder, StreamEnd, StreamFinish, StreamOutcome};
+pub use stream::{Charge, Counted, StreamDecoder, StreamEnd, StreamFinish, StreamOutcome};
 pub use usage::{Tier, Usage};

@@ -78,6 +78,47 @@ pub struct StreamFinish {
     pub delivered: bool,
 }
 
+/// What is charged for a stream that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Charge {
+    /// Nothing, and its idempotency key is free again: nothing was delivered.
+    Nothing,
+    /// What was used, under a word for how it ended: `completed`, `cut`, `failed`, `client_gone`.
+    Used(Usage, &'static str),
+}
+
+impl StreamFinish {
+    /// What is charged. `left` is whether the client went before the end, and then whether the provider's own count of the
+    /// whole answer came all the same; `held_tokens` is what was held for it.
+    ///
+    /// Who leaves pays what the provider reports. Where it never does, what was held or what was seen, whichever is more: the
+    /// provider bills what it made, thinking that nobody saw included.
+    pub fn charge(&self, left: Option<Counted>, held_tokens: u64) -> Charge {
+        let outcome = match &self.outcome {
+            // Before a piece of its answer the provider has made nothing, whether somebody listened or not.
+            StreamOutcome::Failed(_) if !self.delivered => return Charge::Nothing,
+            StreamOutcome::Failed(_) => "failed",
+            StreamOutcome::Cut => "cut",
+            StreamOutcome::Completed if left.is_none() => "completed",
+            StreamOutcome::Completed | StreamOutcome::ClientGone => "client_gone",
+        };
+        let usage = match left {
+            Some(Counted::Never) => self.usage.at_least(held_tokens),
+            Some(Counted::ByTheProvider) | None => self.usage,
+        };
+        Charge::Used(usage, outcome)
+    }
+}
+
+/// Whether the provider has counted a whole answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// It has said what the answer took.
+    ByTheProvider,
+    /// It has not, and nobody waits for it any longer.
+    Never,
+}
+
 impl StreamDecoder {
     /// A decoder for the answer to `req`. `meta` names the answer to Anthropic's and Gemini's streams; OpenAI's keep their own names.
     pub fn new(req: &ChatRequest, model: &ModelRef, meta: CompletionMeta) -> Self {
@@ -165,9 +206,9 @@ impl StreamDecoder {
         self.session.complete
     }
 
-    /// The provider's own count, if it has sent one.
-    pub fn has_usage(&self) -> bool {
-        self.session.reported().is_some()
+    /// Whether the provider has counted the whole answer.
+    pub fn counted(&self) -> Counted {
+        if self.session.complete && self.session.reported().is_some() { Counted::ByTheProvider } else { Counted::Never }
     }
 
     /// Whether the terminal event was seen, or an error: there is nothing more to wait for.

@@ -65,6 +65,13 @@ impl Usage {
         self.prompt_tokens.saturating_add(self.completion_tokens)
     }
 
+    /// This, or so many tokens where they are more: the rest counts as answer.
+    #[must_use]
+    pub fn at_least(self, tokens: u64) -> Self {
+        let missing = tokens.saturating_sub(self.total());
+        Self { completion_tokens: self.completion_tokens.saturating_add(missing), estimated: true, ..self }
+    }
+
     /// Usage for an answer whose provider said nothing: never 0, since a prompt was read.
     pub(crate) fn estimated(prompt_tokens: u64, completion_tokens: u64) -> Self {
         Self { prompt_tokens: prompt_tokens.max(1), completion_tokens, estimated: true, ..Self::default() }

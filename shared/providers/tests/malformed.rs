@@ -7,7 +7,7 @@ mod common;
 
 use common::{decoder, read, recording};
 use serde_json::json;
-use tollgate_providers::{StreamDecoder, StreamEnd, StreamOutcome};
+use tollgate_providers::{Charge, Counted, StreamDecoder, StreamEnd, StreamOutcome};
 
 const EACH: u64 = 500;
 
@@ -133,6 +133,7 @@ fn no_malformed_stream_is_completed_without_an_end_or_ends_twice() {
             for piece in &pieces {
                 out.push_str(&decoder.push(piece));
             }
+            let counted = decoder.counted();
             let (begun, delivered) = (decoder.has_begun(), decoder.delivered_tokens_estimate());
             let end = if number % 7 == 0 { StreamEnd::ClientGone } else { StreamEnd::Closed };
             let finish = decoder.finish(end.clone());
@@ -150,6 +151,25 @@ fn no_malformed_stream_is_completed_without_an_end_or_ends_twice() {
             }
             if end == StreamEnd::Closed && finish.outcome != StreamOutcome::Completed {
                 assert!(read.error.is_some(), "the client is not told: {}", what());
+            }
+            // Nothing delivered, nothing charged; and what is charged says how it ended.
+            for (left, held) in [(None, 500), (Some(counted), 500), (Some(Counted::Never), 1 << 20)] {
+                match finish.charge(left, held) {
+                    Charge::Nothing => {
+                        assert!(!begun && delivered == 0 && read.content.is_empty(), "given away: {}", what())
+                    }
+                    Charge::Used(usage, word) => {
+                        let is_nothing = !finish.delivered && left.is_none() && end == StreamEnd::Closed;
+                        assert!(!is_nothing && usage.total() > 0, "charged without a delivery: {}", what());
+                        let is_whole = finish.outcome == StreamOutcome::Completed && left.is_none();
+                        assert_eq!(word == "completed", is_whole, "{word}: {}", what());
+                        assert!(
+                            left != Some(Counted::Never) || usage.total() >= held,
+                            "left for less than was held: {}",
+                            what()
+                        );
+                    }
+                }
             }
             // What a provider counted is believed only within bounds, see `usage.rs`.
             assert!(finish.usage.total() < 1 << 26, "{}", what());

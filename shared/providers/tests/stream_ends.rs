@@ -4,7 +4,7 @@ mod common;
 
 use common::{decoder, feed, meta, model_of, read, recording, request};
 use serde_json::{Value, json};
-use tollgate_providers::{ProviderErrorKind, StreamDecoder, StreamEnd, StreamOutcome};
+use tollgate_providers::{Counted, ProviderErrorKind, StreamDecoder, StreamEnd, StreamOutcome};
 
 const FINISH: &str = "data: {\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
 
@@ -37,9 +37,9 @@ fn gemini_s_usage_may_come_after_the_finish_reason() {
     decoder
         .push(b"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]},\"finishReason\":\"STOP\"}]}\n\n");
     assert!(!decoder.is_done());
-    assert!(decoder.is_complete() && !decoder.has_usage());
+    assert!(decoder.is_complete() && decoder.counted() == Counted::Never);
     decoder.push(b"data: {\"usageMetadata\":{\"promptTokenCount\":5,\"candidatesTokenCount\":3}}\n\n");
-    assert!(decoder.has_usage());
+    assert_eq!(decoder.counted(), Counted::ByTheProvider);
     let usage = decoder.finish(StreamEnd::Closed).usage;
     assert_eq!((usage.prompt_tokens, usage.completion_tokens, usage.estimated), (5, 3, false));
 }
@@ -93,7 +93,7 @@ fn a_frame_of_more_than_a_mebibyte_is_a_bad_answer() {
             let (out, finish) = feed(decoder(name, json!({})), frame.as_bytes().chunks(size));
             let StreamOutcome::Failed(error) = finish.outcome else { panic!("{name}: {:?}", finish.outcome) };
             assert_eq!(error.kind, ProviderErrorKind::BadAnswer, "{name}");
-            assert_eq!(read(&out).error.unwrap()["code"], "provider_bad_answer");
+            assert_eq!(read(&out).error.unwrap()["code"], "provider_error");
         }
     }
 }

@@ -154,7 +154,7 @@ fn a_cut_stream_is_an_error_to_the_client_and_is_metered() {
         let (read, finish) = whole(name, with_usage());
         assert_eq!(read.content, HELLO, "{name}");
         assert_eq!(finish.outcome, StreamOutcome::Cut, "{name}");
-        assert_eq!(read.error.expect(name)["code"], "provider_stream_cut", "{name}");
+        assert_eq!(read.error.expect(name)["code"], "provider_error", "{name}");
         assert!(finish.usage.estimated, "{name}");
         let estimate = common::request(with_usage()).prompt_tokens_estimate();
         assert_eq!(finish.usage.prompt_tokens, prompt.unwrap_or(estimate), "{name}");
@@ -170,7 +170,7 @@ fn an_error_after_a_200_is_raised_and_its_inside_stays_inside() {
         assert_eq!(error.kind, ProviderErrorKind::Overloaded, "{name}");
         assert!(!error.message.is_empty() && !error.message.contains("sk-proj"), "{name}: {}", error.message);
         let frame = read.error.expect(name);
-        assert_eq!(frame["code"], "provider_overloaded", "{name}");
+        assert_eq!(frame["code"], "provider_unavailable", "{name}");
         assert!(!frame["message"].as_str().unwrap().contains(&error.message), "{name}");
         assert!(!read.done, "{name}: no [DONE] after an error");
         assert!(finish.usage.completion_tokens > 0 && finish.usage.estimated, "{name}");

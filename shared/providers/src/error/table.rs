@@ -141,7 +141,13 @@ pub(super) const ROWS: &[Row] = &[
     row(
         "refused for its content",
         ProviderErrorKind::Refused,
-        &["content_policy_violation", "content_filter", "invalid_prompt", "ResponsibleAIPolicyViolation"],
+        &[
+            "content_policy_violation",
+            "content_filter",
+            "invalid_prompt",
+            "image_content_policy_violation",
+            "ResponsibleAIPolicyViolation",
+        ],
         &[
             "content policy",
             "content filtering policy",
@@ -151,6 +157,38 @@ pub(super) const ROWS: &[Row] = &[
             "safety system",
             "flagged as potentially violating",
             "prohibited content",
+        ],
+    ),
+    // The names are the codes of errors in the schema of OpenAI's answers (`ResponseErrorCode`); Anthropic and Google only say it.
+    row(
+        "an image or a file that cannot be read, or is too large",
+        ProviderErrorKind::Rejected,
+        &[
+            "invalid_image",
+            "invalid_image_format",
+            "invalid_base64_image",
+            "invalid_image_url",
+            "image_too_large",
+            "image_too_small",
+            "image_parse_error",
+            "invalid_image_mode",
+            "image_file_too_large",
+            "unsupported_image_media_type",
+            "empty_image_file",
+            "failed_to_download_image",
+            "image_file_not_found",
+        ],
+        &[
+            "could not process image",
+            "image exceeds",
+            "image dimensions exceed",
+            "could not process pdf",
+            "pdf is password protected",
+            "pdf pages may be provided",
+            "unable to process input image",
+            "provided image is not valid",
+            "unsupported mime type",
+            "the document has no pages",
         ],
     ),
     row(

@@ -52,28 +52,30 @@ fn what_looks_like_a_key_is_redacted() {
 
 #[test]
 fn only_what_is_the_caller_s_is_told_in_the_provider_s_words() {
-    for kind in KINDS {
+    for kind in ProviderErrorKind::ALL {
         let error = ProviderError::new(Provider::Anthropic, kind, "organisation 42 is over its limit");
         let shown = kind.is_of_the_request() && kind != ProviderErrorKind::NoModel;
         assert_eq!(error.client_message().contains("organisation 42"), shown, "{kind:?}");
         assert_eq!(error.to_frame().contains("organisation 42"), shown, "{kind:?}");
-        let again = !kind.is_of_the_request() && kind != ProviderErrorKind::Unauthorized;
-        assert_eq!(kind.is_temporary(), again, "{kind:?}");
     }
 }
 
-const KINDS: [ProviderErrorKind; 10] = [
-    ProviderErrorKind::Rejected,
-    ProviderErrorKind::Refused,
-    ProviderErrorKind::TooLong,
-    ProviderErrorKind::TooLarge,
-    ProviderErrorKind::NoModel,
-    ProviderErrorKind::Unauthorized,
-    ProviderErrorKind::RateLimited,
-    ProviderErrorKind::Overloaded,
-    ProviderErrorKind::BadAnswer,
-    ProviderErrorKind::Cut,
-];
+/// One table says what a kind means; here is what must hold for each of its rows.
+#[test]
+fn what_a_kind_means_agrees_with_whose_fault_it_is() {
+    for kind in ProviderErrorKind::ALL {
+        let Meaning { status, should_retry, logged, .. } = kind.meaning();
+        assert!(!(should_retry && kind.is_of_the_request()), "{kind:?}: the same request is as wrong again");
+        assert_eq!(
+            logged == Logged::Error,
+            kind == ProviderErrorKind::Unauthorized,
+            "{kind:?}: the operator's to mend"
+        );
+        assert!(kind.is_of_the_request() || logged != Logged::Nothing, "{kind:?}: somebody wants to know");
+        // OpenAI's clients ask again at 408, 409, 429 and from 500 on, unless they are told not to.
+        assert!(matches!(status, 400 | 404 | 413 | 502 | 503), "{kind:?}: {status}");
+    }
+}
 
 /// Errors as the providers document them, or as their users have reported them in public: status, name, text.
 #[test]
@@ -250,19 +252,14 @@ fn documented_errors_are_whose_they_are() {
 fn the_documents_say_what_each_becomes() {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/SDKS.md")).unwrap();
     for row in table::ROWS {
-        let (answer, again, log) = match row.kind {
-            ProviderErrorKind::Rejected => ("400 `provider_rejected`", "no", "nothing"),
-            ProviderErrorKind::Refused => ("400 `content_policy_violation`", "no", "nothing"),
-            ProviderErrorKind::TooLong => ("400 `context_length_exceeded`", "no", "nothing"),
-            ProviderErrorKind::TooLarge => ("413 `payload_too_large`", "no", "nothing"),
-            ProviderErrorKind::NoModel => ("404 `model_not_found`", "no", "a warning"),
-            ProviderErrorKind::Unauthorized => ("502 `provider_error`", "no", "an error"),
-            ProviderErrorKind::RateLimited | ProviderErrorKind::Overloaded => {
-                ("503 `provider_unavailable`", "yes", "a warning")
-            }
-            ProviderErrorKind::BadAnswer | ProviderErrorKind::Cut => unreachable!("no row is of these"),
+        let Meaning { status, code, should_retry, logged } = row.kind.meaning();
+        let again = if should_retry { "yes" } else { "no" };
+        let log = match logged {
+            Logged::Nothing => "nothing",
+            Logged::Warning => "a warning",
+            Logged::Error => "an error",
         };
-        let line = format!("| {} | {answer} | {again} | {log} |", row.what);
+        let line = format!("| {} | {status} `{code}` | {again} | {log} |", row.what);
         assert!(page.contains(&line), "docs/SDKS.md lacks: {line}");
     }
 }
