@@ -68,7 +68,7 @@ pub async fn refresh(scope: Scope, Json(input): Json<RefreshIn>) -> Result<Reply
 /// The secret of the token that replaced this one a moment ago.
 fn successor(session: &SessionRow, old: &RefreshToken, now: Timestamp) -> Option<[u8; 32]> {
     let is_previous = session.previous_hash.as_deref() == Some(&old.hash());
-    let in_grace = now.as_millis() - session.refreshed_at < GRACE_MS;
+    let in_grace = now.apart_ms(Timestamp::from_millis(session.refreshed_at)) < GRACE_MS;
     let sealed = session.successor.as_deref().filter(|_| is_previous && in_grace)?;
     old.open(sealed)
 }

@@ -7,6 +7,7 @@ use tollgate_domain::{
     catalogue::{Interval, Plan, Product, current},
     stripe_api::Form,
     subscription::{TRIAL_CARD, TRIAL_MARK},
+    time::Timestamp,
 };
 use tollgate_platform::{
     Code, Problem, Scope, billing,
@@ -134,7 +135,7 @@ pub async fn open(
             }
             continue;
         };
-        let age = scope.now().as_millis() - row.claimed_at;
+        let age = scope.now().apart_ms(Timestamp::from_millis(row.claimed_at));
         if row.session_id.is_none() && mine.as_ref() != Some(&row.claim) && age < BUSY_MS {
             waits += 1;
             Delay::from(WAIT).await;

@@ -19,8 +19,7 @@ struct Work {
 
 impl Work {
     fn is_alive(&self, now: Timestamp) -> bool {
-        // Both ways: what was heard of on a clock that was ahead does not live until then.
-        now.as_millis().abs_diff(self.heard.as_millis()) < WORKING_LEASE_MS.unsigned_abs()
+        now.apart_ms(self.heard) < WORKING_LEASE_MS
     }
 }
 

@@ -47,6 +47,13 @@ impl Timestamp {
         self.plus_millis(days.saturating_mul(DAY_MS))
     }
 
+    /// How many milliseconds lie between two instants, whichever is the later: how old something is, also when it was noted on a
+    /// clock that was ahead. So nothing is young until that clock's day.
+    pub const fn apart_ms(self, other: Self) -> i64 {
+        let apart = self.0.abs_diff(other.0);
+        if apart > i64::MAX.unsigned_abs() { i64::MAX } else { apart.cast_signed() }
+    }
+
     /// Whole seconds from `earlier` to here, rounded up, never negative: a `Retry-After`.
     pub const fn seconds_since(self, earlier: Self) -> u64 {
         let gap = self.0.saturating_sub(earlier.0);
@@ -193,6 +200,13 @@ mod tests {
         assert_eq!(Timestamp(1001).seconds_since(Timestamp(0)), 2);
         assert_eq!(Timestamp(1000).seconds_since(Timestamp(0)), 1);
         assert_eq!(Timestamp(0).seconds_since(Timestamp(5)), 0);
+    }
+
+    #[test]
+    fn an_age_is_the_same_in_both_directions() {
+        let (before, after) = (Timestamp(-5), Timestamp(8));
+        assert_eq!([before.apart_ms(after), after.apart_ms(before), after.apart_ms(after)], [13, 13, 0]);
+        assert_eq!(Timestamp(i64::MIN).apart_ms(Timestamp(i64::MAX)), i64::MAX);
     }
 
     #[test]

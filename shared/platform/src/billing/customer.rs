@@ -7,6 +7,7 @@ use tollgate_api::Problem;
 use tollgate_domain::{
     id::{TenantId, UserId},
     stripe_api::Form,
+    time::Timestamp,
 };
 
 use worker::Delay;
@@ -117,7 +118,9 @@ pub async fn customer(scope: &Scope, stripe: &Stripe, tenant: TenantId, user: Us
             CustomerRow { customer_id: Some(id), .. } => return Ok(id),
             // Of many at once one asks Stripe, and the others wait for it; one that is not heard of is taken for gone.
             CustomerRow { claim, claimed_at, .. }
-                if claim != fresh && scope.now().as_millis() - claimed_at < BUSY_MS && waits < MOST_WAITS =>
+                if claim != fresh
+                    && scope.now().apart_ms(Timestamp::from_millis(claimed_at)) < BUSY_MS
+                    && waits < MOST_WAITS =>
             {
                 waits += 1;
                 Delay::from(WAIT).await;
@@ -131,7 +134,7 @@ pub async fn customer(scope: &Scope, stripe: &Stripe, tenant: TenantId, user: Us
     let known = found_again(scope, stripe, tenant).await?;
     let found = if known.is_some() {
         known
-    } else if scope.now().as_millis() - claimed_at > KEY_MS {
+    } else if scope.now().apart_ms(Timestamp::from_millis(claimed_at)) > KEY_MS {
         let query = Form::new().with("email", &contact.email).with("limit", 100);
         let list: List<Customer> = stripe.get("/v1/customers", &query).await?;
         list.data.into_iter().find(|one| one.metadata.tollgate_tenant.as_deref() == Some(&text))
