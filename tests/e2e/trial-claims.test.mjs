@@ -340,7 +340,8 @@ test('a company has one trial: addresses of a domain that its team has proven be
     let rows;
     await platform.restart({ whileStopped: () => withDatabase(platform.stateDir, (database) => (rows = database.prepare('SELECT * FROM trial_claims').all())) });
     assert.ok(rows.length > 20, `${rows.length} claims`);
-    const text = JSON.stringify(rows);
+    // A digest has any four digits in it sooner or later, and so has an instant.
+    const text = JSON.stringify(rows.map(({ digest, ...row }) => Object.values(row).filter((value) => typeof value === 'string')));
     for (const secret of [domain, 'example', 'sub_', 'ten_', 'usr_', '4242', boss.user.tenant_id]) assert.ok(!text.includes(secret), secret);
     for (const { digest } of rows) assert.match(digest, /^[0-9a-f]{64}$/);
   });
