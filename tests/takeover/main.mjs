@@ -17,7 +17,7 @@ import { freePort, withPlatform } from '../harness/platform.mjs';
 import { startStripe } from '../harness/stripe-front.mjs';
 import { subscriptionsOf } from '../harness/subscriptions.mjs';
 import { startUpstream } from '../harness/upstream.mjs';
-import { answers, people, standIns } from './people.mjs';
+import { people, reads, standIns, uses } from './people.mjs';
 
 const HELP = `npm run takeover -- <checkout> [--keep]
 
@@ -141,7 +141,8 @@ async function fill(world) {
 
 async function askAll(at, named) {
   const told = [];
-  for (const { person, who } of named) told.push({ ...(await answers(at, who)), ...(await person.asks?.(at, who)) });
+  for (const { who } of named) told.push(await reads(at, who));
+  for (const [n, { person, who }] of named.entries()) Object.assign(told[n], await uses(at, who), await person.asks?.(at, who));
   return told;
 }
 
