@@ -7,6 +7,7 @@ import { PASSWORD, assertProblem, call, freshEmail, get, post, register } from '
 import { subscribe } from '../harness/meters.mjs';
 import { tokenOf, waitForMails } from '../harness/outbox.mjs';
 import { withPlatform } from '../harness/platform.mjs';
+import { eventually } from '../harness/usage.mjs';
 
 const platform = await withPlatform();
 after(() => platform.assertNoPanic());
@@ -125,6 +126,28 @@ test('accounts of before keep working: under their spelling, and under every oth
   assert.equal((await login(two.nfc)).data.user.id, first.user.id);
   const decomposed = await login(`${two.nfd.split('@')[0]}@bücher.example`);
   assert.equal(decomposed.data.user.id, second.user.id, 'its own spelling first');
+});
+
+test('an account of before is shown and deleted under its own spelling, with the tenants where it was', async () => {
+  const { kept, nfc } = mailbox();
+  const stored = nfc.toLowerCase();
+  const user = await register(platform);
+  const former = 'ten_0198b3d0-0000-7000-8000-000000000001';
+  await whileStopped((database) => {
+    for (const table of ['users', 'identities']) database.prepare(`UPDATE ${table} SET email = ? WHERE user_id = ?`).run(stored, user.user.id);
+    database.prepare('UPDATE identities SET former_tenants = ? WHERE user_id = ?').run(` ${former}`, user.user.id);
+  });
+  const { data } = await login(stored);
+  const [member] = (await get(platform, '/team/members', { token: data.access_token })).data.data;
+  assert.equal(member.email, stored, 'as the profile shows it');
+  const gone = await call(platform, 'DELETE', '/user', { token: data.access_token, body: { password: PASSWORD } });
+  assert.ok([200, 202, 204].includes(gone.status), gone.text);
+  await eventually('the address is free', async () => (await post(platform, '/auth/register', { email: kept, password: PASSWORD })).status === 201, 15_000);
+  await whileStopped((database) => {
+    const count = (sql, value) => database.prepare(sql).get(value).n;
+    assert.equal(count('SELECT count(*) AS n FROM identities WHERE user_id = ?', user.user.id), 0);
+    assert.equal(count('SELECT count(*) AS n FROM deletions WHERE tenant_id = ?', former), 1, 'the tenant of before follows');
+  });
 });
 
 test('a password is the same in one part or in two: registered, checked, changed', async () => {

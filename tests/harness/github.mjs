@@ -42,13 +42,15 @@ export async function startGitHub({ clientId, clientSecret, redirectUri }) {
     return json(404, { message: 'Not Found' });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  after(() => {
+  const stop = async () => {
     server.closeAllConnections();
-    server.close();
-  });
+    await new Promise((done) => server.close(done));
+  };
+  if (process.env.NODE_TEST_CONTEXT) after(stop);
   const url = `http://127.0.0.1:${server.address().port}`;
   return {
     url,
+    stop,
     refusals,
     /** The callback's address after a sign-in of `{id, login, name, emails}`. */
     signIn(authorizeUrl, person) {

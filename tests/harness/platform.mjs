@@ -44,10 +44,11 @@ const START_TIMEOUT_MS = 60_000;
  *   developer has in `.env` or in the environment does not reach a test.
  * @param {string} [options.stateDir] an existing state; it is then not removed
  * @param {number} [options.port] a free one when left out
+ * @param {string} [options.checkout] another checkout of the repository, built, whose platform is started instead
  * @param {import('node:test').TestContext} [options.test] ends with this test instead of the whole file
  * @returns {Promise<TestPlatform>}
  */
-export async function withPlatform({ env = {}, stateDir, port, test } = {}) {
+export async function withPlatform({ env = {}, stateDir, port, checkout = ROOT, test } = {}) {
   const state = stateDir ?? mkdtempSync(join(tmpdir(), 'tollgate-test-'));
   const log = [];
   let settings = env;
@@ -65,7 +66,7 @@ export async function withPlatform({ env = {}, stateDir, port, test } = {}) {
     for (let attempt = 1; ; attempt++) {
       const chosen = atPort ?? (await freePort());
       try {
-        return await launch({ port: chosen, stateDir: state, env: settings, log });
+        return await launch({ checkout, port: chosen, stateDir: state, env: settings, log });
       } catch (error) {
         // Between looking for a free port and using it, another test file may have taken it.
         if (atPort !== undefined || attempt >= 3 || !/is in use/.test(error.message)) {
@@ -132,10 +133,10 @@ export async function freePort() {
   return port;
 }
 
-async function launch({ port, stateDir, env, log }) {
+async function launch({ checkout, port, stateDir, env, log }) {
   const blank = Object.fromEntries(SETTING_NAMES.map((name) => [name, '']));
-  const child = spawn(process.execPath, [join(ROOT, 'tools', 'start.mjs')], {
-    cwd: ROOT,
+  const child = spawn(process.execPath, [join(checkout, 'tools', 'start.mjs')], {
+    cwd: checkout,
     // The channel tells the child when this process is gone, however it went.
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: { ...process.env, ...blank, ...env, TOLLGATE_SETUP_DONE: '1', TOLLGATE_SKIP_BUILD: '1', PORT: String(port), STATE_DIR: stateDir, NO_COLOR: '1', NODE_TEST_CONTEXT: undefined },

@@ -294,11 +294,11 @@ fn admitted(
     let (id, token_hash) = match door {
         Door::Invitation(id, token_hash) => (*id, *token_hash),
         Door::SignOn => {
-            let invitation = team.team.provision(person.user, &person.email, now).map_err(refused)?;
+            let invitation = team.team.provision(person.user, &person.mailbox, now).map_err(refused)?;
             return Ok((Role::Member, invitation));
         }
     };
-    let command = Command::Accept { id, token_hash, email: person.email.clone() };
+    let command = Command::Accept { id, token_hash, email: person.mailbox.clone() };
     let events = team.team.decide(person.user, &command, now).map_err(refused)?;
     match events.first() {
         Some(Event::Joined { role, .. }) => Ok((*role, Some(id))),

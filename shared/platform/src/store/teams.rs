@@ -194,8 +194,10 @@ impl InvitationRow {
 pub struct Person {
     /// Who.
     pub user: UserId,
-    /// The sign-in name.
+    /// The sign-in name, as it is stored: accounts of earlier releases stand under other spellings than today's.
     pub email: Email,
+    /// The one form of that address: invitations and other members are compared by it.
+    pub mailbox: Email,
     /// How to address the person.
     pub name: Option<String>,
     /// The role.
@@ -252,7 +254,8 @@ fn read(tenant: TenantId, row: &TeamRow) -> Option<StoredTeam> {
         .map(|member| {
             Some(Person {
                 user: member.user_id,
-                email: mailbox::stored(&member.email)?,
+                email: Email::parse(&member.email).ok()?,
+                mailbox: mailbox::stored(&member.email)?,
                 name: member.name,
                 role: member.role,
                 product: Product::parse(&member.product)?,
@@ -263,7 +266,7 @@ fn read(tenant: TenantId, row: &TeamRow) -> Option<StoredTeam> {
         .collect::<Option<Vec<_>>>()?;
     people.sort_unstable_by_key(|person| person.user);
     let members = people.iter().map(|person| {
-        let member = Member { email: person.email.clone(), role: person.role };
+        let member = Member { email: person.mailbox.clone(), role: person.role };
         (person.user, member)
     });
     let invitations = invitations.into_iter().map(InvitationRow::invitation).collect::<Option<Vec<_>>>()?;
