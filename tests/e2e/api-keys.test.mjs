@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import OpenAI, { AuthenticationError, PermissionDeniedError, RateLimitError } from 'openai';
+import { withChecksum } from '../harness/attack.mjs';
 import { withDatabase } from '../harness/database.mjs';
 import { assertProblem, call, chat, del, get, post, register } from '../harness/http.mjs';
 import { subscribe, withMeters } from '../harness/meters.mjs';
@@ -15,7 +16,6 @@ upstream.answers('small', ({ json }) => json(200, openai.completion('At the gate
 upstream.answers('stream', ({ stream }) => stream([openai.text('At the gate.'), openai.finish(), openai.usage(10, 5), openai.done()]));
 const platform = await withPlatform({ env: upstream.env });
 
-const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const messages = [{ role: 'user', content: 'Where is the toll paid?' }];
 const sdk = (apiKey, base = platform) => new OpenAI({ apiKey, baseURL: `${base.url}/v1`, maxRetries: 0 });
 const ask = (key, more) => chat(platform, key, { model: 'openai/small', max_tokens: 20, ...more });
@@ -428,19 +428,3 @@ test("another service's key is told as a wrong key", async () => {
 });
 
 test('nothing panicked', () => platform.assertNoPanic());
-
-/** A text of ours with the checksum that fits it: anybody can compute it. */
-function withChecksum(body) {
-  let crc = 0xffffffff;
-  for (const byte of Buffer.from(body)) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  }
-  let number = ~crc >>> 0;
-  let digits = '';
-  for (let n = 0; n < 6; n++) {
-    digits = DIGITS[number % 62] + digits;
-    number = Math.floor(number / 62);
-  }
-  return body + digits;
-}
