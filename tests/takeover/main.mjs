@@ -19,10 +19,11 @@ import { subscriptionsOf } from '../harness/subscriptions.mjs';
 import { startUpstream } from '../harness/upstream.mjs';
 import { people, reads, standIns, uses } from './people.mjs';
 
-const HELP = `npm run takeover -- <checkout> [--keep]
+const HELP = `npm run takeover -- <checkout> [--shards <count>] [--keep]
 
 Fills the platform of an older checkout of this repository (npm ci and npm run build there first), hands its state to this
-one, and compares what everybody is answered before and after. Takes a few minutes. --keep leaves the state where it is.`;
+one, and compares what everybody is answered before and after. Takes a few minutes. With --shards everybody is on the last of
+so many databases. --keep leaves the state where it is.`;
 
 const OPERATOR = 'op_0123456789abcdef0123456789';
 const DAY_SECONDS = 86_400;
@@ -35,13 +36,13 @@ const JOBS = ['sweep_billing', 'reconcile_billing', 'report_overage', 'roll_up_u
  * @returns {Promise<number>} the exit code
  */
 export async function takeover(args) {
-  const { values, positionals } = parseArgs({ args, options: { keep: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } }, allowPositionals: true });
+  const { values, positionals } = parseArgs({ args, options: { shards: { type: 'string', default: '1' }, keep: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } }, allowPositionals: true });
   if (values.help) return say(HELP), 0;
   const older = checkoutAt(positionals);
   const folder = mkdtempSync(join(tmpdir(), 'tollgate-takeover-'));
   const stops = [];
   try {
-    const world = await startWorld(older, folder, stops);
+    const world = await startWorld(older, folder, Number(values.shards), stops);
     const named = await fill(world);
     const rounds = [
       { name: 'at once', env: {} },
@@ -77,14 +78,14 @@ function checkoutAt([path, ...more]) {
 }
 
 /** Whoever the platform talks with, and how it is started: at one address, which its tokens name. */
-async function startWorld(older, folder, stops) {
+async function startWorld(older, folder, shards, stops) {
   const port = await freePort();
   const [stripe, upstream] = [await startStripe(), await startUpstream()];
   const github = await startGitHub({ clientId: 'gh', clientSecret: 'gh secret', redirectUri: () => `http://127.0.0.1:${port}/auth/oauth/github/callback` });
   stops.push(stripe.stop, upstream.stop, github.stop);
   standIns(upstream);
   const env = {
-    ...stripe.env, ...upstream.env, OPERATOR_TOKEN: OPERATOR, TRIALS_NEED_CONFIRMED_EMAIL: 'true',
+    ...stripe.env, ...upstream.env, OPERATOR_TOKEN: OPERATOR, D1_SHARDS: String(shards), NEW_TENANT_SHARDS: String(shards - 1), TRIALS_NEED_CONFIRMED_EMAIL: 'true',
     GITHUB_CLIENT_ID: 'gh', GITHUB_CLIENT_SECRET: 'gh secret', GITHUB_BASE_URL: github.url, GITHUB_API_BASE_URL: `${github.url}/api`,
   };
   const left = join(folder, 'left');
