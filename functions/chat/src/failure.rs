@@ -42,7 +42,7 @@ pub fn unreachable(scope: &Scope, provider: Provider, error: &Unreachable) -> Pr
             "does not answer",
             format!("{name} did not answer within {seconds} s; nothing was charged."),
         ),
-        _ => (
+        Unreachable::Broken(_) => (
             Code::ProviderError,
             "cannot be reached",
             format!("{name} cannot be reached at the moment; nothing was charged."),

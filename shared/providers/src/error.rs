@@ -73,22 +73,19 @@ impl ProviderErrorKind {
     ];
 
     /// What it means: the second half of the table in `error/table.rs`.
-    #[rustfmt::skip] // one line each, to be read as a table
     pub const fn meaning(self) -> Meaning {
         use Logged::{Error, Nothing, Warning};
         let (status, code, should_retry, logged) = match self {
-            Self::Rejected     => (400, "provider_rejected",        false, Nothing),
-            Self::Refused      => (400, "content_policy_violation", false, Nothing),
-            Self::TooLong      => (400, "context_length_exceeded",  false, Nothing),
-            Self::TooLarge     => (413, "payload_too_large",        false, Nothing),
+            Self::Rejected => (400, "provider_rejected", false, Nothing),
+            Self::Refused => (400, "content_policy_violation", false, Nothing),
+            Self::TooLong => (400, "context_length_exceeded", false, Nothing),
+            Self::TooLarge => (413, "payload_too_large", false, Nothing),
             // A model may have been withdrawn: whoever runs the installation wants to know.
-            Self::NoModel      => (404, "model_not_found",          false, Warning),
+            Self::NoModel => (404, "model_not_found", false, Warning),
             // The operator's key, credit or account: it does not come right by asking again, and nobody else can mend it.
-            Self::Unauthorized => (502, "provider_error",           false, Error),
-            Self::RateLimited  => (503, "provider_unavailable",     true,  Warning),
-            Self::Overloaded   => (503, "provider_unavailable",     true,  Warning),
-            Self::BadAnswer    => (502, "provider_error",           true,  Warning),
-            Self::Cut          => (502, "provider_error",           true,  Warning),
+            Self::Unauthorized => (502, "provider_error", false, Error),
+            Self::RateLimited | Self::Overloaded => (503, "provider_unavailable", true, Warning),
+            Self::BadAnswer | Self::Cut => (502, "provider_error", true, Warning),
         };
         Meaning { status, code, should_retry, logged }
     }

@@ -156,7 +156,7 @@ fn no_malformed_stream_is_completed_without_an_end_or_ends_twice() {
             for (left, held) in [(None, 500), (Some(counted), 500), (Some(Counted::Never), 1 << 20)] {
                 match finish.charge(left, held) {
                     Charge::Nothing => {
-                        assert!(!begun && delivered == 0 && read.content.is_empty(), "given away: {}", what())
+                        assert!(!begun && delivered == 0 && read.content.is_empty(), "given away: {}", what());
                     }
                     Charge::Used(usage, word) => {
                         let is_nothing = !finish.delivered && left.is_none() && end == StreamEnd::Closed;
