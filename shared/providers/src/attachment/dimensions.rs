@@ -11,7 +11,7 @@ pub(super) fn read(image: &Base64) -> Option<(u64, u64)> {
     let size = if is(0, b"\x89PNG\r\n\x1a\n") && is(12, b"IHDR") {
         Some((number(image, &[16, 17, 18, 19])?, number(image, &[20, 21, 22, 23])?))
     } else if is(0, b"GIF8") {
-        Some((number(image, &[7, 6])?, number(image, &[9, 8])?))
+        gif(image)
     } else if is(0, b"RIFF") && is(8, b"WEBP") {
         webp(image, &is)
     } else if is(0, &[0xff, 0xd8]) {
@@ -25,6 +25,38 @@ pub(super) fn read(image: &Base64) -> Option<(u64, u64)> {
 /// The bytes at these places as a number, the largest first.
 fn number(image: &Base64, places: &[usize]) -> Option<u64> {
     places.iter().try_fold(0, |number, place| Some(number << 8 | u64::from(image.get(*place)?)))
+}
+
+/// The screen, or its first picture where that reaches beyond: readers make the screen larger then. Without a picture it is none.
+/// <https://www.w3.org/Graphics/GIF/spec-gif89a.txt>
+fn gif(image: &Base64) -> Option<(u64, u64)> {
+    let (width, height) = (number(image, &[7, 6])?, number(image, &[9, 8])?);
+    let flags = image.get(10)?;
+    let colours = if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
+    let mut at = 13 + colours;
+    let mut in_extension = false;
+    for _ in 0..MOST_SEGMENTS {
+        match image.get(at)? {
+            // Blocks with their lengths, and one of none at the end.
+            length if in_extension => {
+                in_extension = length > 0;
+                at += 1 + usize::from(length);
+            }
+            0x21 => {
+                in_extension = true;
+                at += 2;
+            }
+            0x2c => {
+                let far = |begin: usize, length: usize| {
+                    let low_first = |place: usize| number(image, &[at + place + 1, at + place]);
+                    Some(low_first(begin)? + low_first(length)?)
+                };
+                return Some((width.max(far(1, 5)?), height.max(far(3, 7)?)));
+            }
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// <https://developers.google.com/speed/webp/docs/riff_container>

@@ -35,7 +35,14 @@ fn jpeg(width: u16, height: u16) -> Vec<u8> {
 }
 
 fn gif(width: u16, height: u16) -> Vec<u8> {
-    [b"GIF89a".as_slice(), &width.to_le_bytes(), &height.to_le_bytes(), &[0; 3]].concat()
+    gif_with_picture((width, height), (width, height))
+}
+
+/// A screen with a table of two colours, a comment, and a picture.
+fn gif_with_picture(screen: (u16, u16), picture: (u16, u16)) -> Vec<u8> {
+    let size = |(width, height): (u16, u16)| [width.to_le_bytes(), height.to_le_bytes()].concat();
+    let head = [b"GIF89a".as_slice(), &size(screen), &[0x80, 0, 0], &[0; 6], b"\x21\xfe\x02,!\0"].concat();
+    [head, b"\x2c\0\0\0\0".to_vec(), size(picture)].concat()
 }
 
 fn webp(width: u32, height: u32) -> Vec<u8> {
@@ -53,6 +60,10 @@ fn an_image_s_size_is_read_from_its_header() {
         }
     }
     assert_eq!(dimensions::read(&Base64::new(&encode(&png(0, 5))).unwrap()), None);
+    // A picture may be larger than the screen that it is drawn on.
+    let large = gif_with_picture((1, 1), (5_000, 4_000));
+    assert_eq!(dimensions::read(&Base64::new(&encode(&large)).unwrap()), Some((5_000, 4_000)));
+    assert_eq!(dimensions::read(&Base64::new(&encode(&large[..22])).unwrap()), None);
 }
 
 #[test]
@@ -145,12 +156,16 @@ fn a_pdf_counts_its_pages_and_its_text_wherever_they_are() {
     let plain =
         [object(3, "/Type /Page /Contents 4 0 R", None), object(4, "/Filter /FlateDecode", Some(&content))].concat();
     let tree = object(2, "/Type /Pages /Count 1 /Kids [3 0 R]", None);
-    // 13 bytes in brackets and 4 in digits: 17, and three make a token.
-    assert_eq!(counted(&pdf(&[tree.clone(), plain.clone()])), Some((1, 6)));
+    // 13 bytes in brackets, 4 in digits and 9 in brackets again: 26, and three make a token.
+    assert_eq!(counted(&pdf(&[tree.clone(), plain.clone()])), Some((1, 9)));
     // As newer programs write: the objects are packed themselves.
-    let packed = "<</Type/Page/Contents 7 0 R>> ".repeat(30);
-    let packed = object(9, "/Type /ObjStm /N 30 /Filter/FlateDecode", Some(&stored(packed.as_bytes())));
-    assert_eq!(counted(&pdf(&[packed])).map(|(pages, _)| pages), Some(30));
+    let page = "<</Type/Page/Contents 7 0 R>> ";
+    let head = (0..30).fold(String::new(), |head, n| head + &format!("{} {} ", 100 + n, n * page.len()));
+    let packed = stored((head.clone() + &page.repeat(30)).as_bytes());
+    let packed = object(9, &format!("/Type /ObjStm /N 30 /First {} /Filter/FlateDecode", head.len()), Some(&packed));
+    assert_eq!(counted(&pdf(std::slice::from_ref(&packed))), Some((30, 0)));
+    // What they show is shown on each.
+    assert_eq!(counted(&pdf(&[packed, object(7, "", Some(b"BT (Hello you) Tj ET"))])), Some((30, 90)));
     // One page that is named again and again is as many; and names may be written otherwise.
     let kids = "3 0 R ".repeat(500);
     assert_eq!(
@@ -168,7 +183,7 @@ fn a_pdf_counts_its_pages_and_its_text_wherever_they_are() {
 
 #[test]
 fn a_pdf_that_cannot_be_looked_into_is_refused() {
-    let page = object(3, "/Type /Page", None);
+    let page = object(3, "/Type /Page /Contents 4 0 R", None);
     for closed in [
         object(4, "/Filter /LZWDecode", Some(b"xyz")),
         object(4, "/Filter [/FlateDecode /FlateDecode]", Some(&stored(&stored(b"x")))),
@@ -181,12 +196,150 @@ fn a_pdf_that_cannot_be_looked_into_is_refused() {
     }
 }
 
+/// A document with one page of this content, which may draw what is under these names, and more objects.
+fn page_of(content: &[u8], xobjects: &str, more: &[Vec<u8>]) -> Vec<u8> {
+    let page = format!("/Type/Page/Parent 2 0 R/Contents 4 0 R/Resources<</Font<</F 5 0 R>>/XObject<<{xobjects}>>>>");
+    let own = [
+        object(1, "/Type/Catalog/Pages 2 0 R", None),
+        object(2, "/Type/Pages/Count 1/Kids[3 0 R]", None),
+        object(3, &page, None),
+        object(4, "", Some(content)),
+    ];
+    pdf(&[own.concat(), more.concat()])
+}
+
+/// 30 bytes of text, ten tokens.
+const SHOWN: &[u8] = b"BT /F 12 Tf (The toll is paid at the gate. ) Tj ET ";
+
+/// What `pypdf` and `pdfium` read of such documents, as of 2026-11: as much as is asserted here, or less.
+#[test]
+fn what_is_shown_often_is_counted_as_often() {
+    let form = |number, content: &[u8], xobjects: &str| {
+        object(number, &format!("/Type/XObject/Subtype/Form/Resources<</XObject<<{xobjects}>>>>"), Some(content))
+    };
+    assert_eq!(counted(&page_of(SHOWN, "", &[])), Some((1, 10)));
+    // A form that is drawn again and again.
+    let drawn = page_of(&b"/X Do\n".repeat(1_000), "/X 6 0 R", &[form(6, SHOWN, "")]);
+    assert_eq!(counted(&drawn), Some((1, 10_000)));
+    // Forms in forms: ten of ten of ten.
+    let ten = b"/X Do ".repeat(10);
+    let nested = [form(6, &ten, "/X 7 0 R"), form(7, &ten, "/X 8 0 R"), form(8, SHOWN, "")];
+    assert_eq!(counted(&page_of(&ten, "/X 6 0 R", &nested)), Some((1, 10_000)));
+    // The name is of somewhere else, written otherwise, or cannot be told: then it is the largest.
+    for draws in [&b"/X Do"[..], b"/#58 Do", b"/X %\nDo", b"BI ID ( EI /X Do )"] {
+        let (image, large) = (object(9, "/Subtype/Image", Some(&[b'('; 999])), form(6, &SHOWN.repeat(5), ""));
+        let elsewhere = object(10, "/XObject<</X 6 0 R/I 9 0 R>>", None);
+        let counted = counted(&page_of(draws, "", &[image, large, elsewhere])).unwrap();
+        assert!(counted.1 >= 50, "{counted:?}");
+    }
+    // What a field shows, and no page draws.
+    let field = [form(6, SHOWN, ""), object(7, "/Subtype/Widget/AP<</N 6 0 R>>", None)];
+    assert_eq!(counted(&page_of(SHOWN, "", &field)), Some((1, 20)));
+    // An image shows nothing, and what is drawn where it stands counts once.
+    let image = object(6, "/Subtype /Image", Some(SHOWN));
+    assert_eq!(counted(&page_of(b"/X Do", "/X 6 0 R", &[image])), Some((1, 0)));
+    assert_eq!(counted(&page_of(b"/X Do", "/X 6 0 R", &[form(6, SHOWN, "")])), Some((1, 10)));
+    // One content again and again, on one page and on a hundred.
+    let contents = "4 0 R ".repeat(50);
+    let again = object(3, &format!("/Type/Page/Contents[{contents}]"), None);
+    assert_eq!(counted(&pdf(&[again, object(4, "", Some(SHOWN))])), Some((1, 500)));
+    let kids = "[".to_owned() + &"3 0 R ".repeat(100) + "]";
+    let page = [
+        object(3, "/Type/Page/Contents 8 0 R", None),
+        b"8 0 obj [4 0 R 4 0 R] endobj ".to_vec(),
+        object(4, "", Some(SHOWN)),
+    ]
+    .concat();
+    let direct = object(2, &format!("/Type/Pages/Kids{kids}"), None);
+    assert_eq!(counted(&pdf(&[direct, page.clone()])), Some((100, 2_000)));
+    // Names may stand in a tree as well.
+    let names = object(13, &format!("/Limits[(a)(b)]/Kids{kids}"), None);
+    assert_eq!(counted(&page_of(SHOWN, "", &[names])), Some((1, 10)));
+    // The list of pages is elsewhere.
+    let list = format!("9 0 obj {kids} endobj ").into_bytes();
+    let tree = [object(2, "/Type/Pages/Kids 9 0 R", None), list, page].concat();
+    assert_eq!(counted(&pdf(std::slice::from_ref(&tree))), Some((100, 2_000)));
+    // A tree of such trees.
+    let top = object(12, "/Type/Pages/Kids[2 0 R 2 0 R 2 0 R]", None);
+    assert_eq!(counted(&pdf(&[top, tree])), Some((300, 6_000)));
+}
+
+#[test]
+fn text_is_not_hidden_from_the_count() {
+    let text = b"(The toll is paid at the gate. ) Tj ";
+    for content in [
+        [b"BT /ET 12 Tf ".as_slice(), text].concat(),
+        [b"/F 12 Tf ".as_slice(), text].concat(),
+        [b"% < ( \nBT ".as_slice(), text].concat(),
+        [b"<41 ".as_slice(), text].concat(),
+        [b"BT <".as_slice(), &b"41x".repeat(40), b"> Tj"].concat(),
+        [b"BI /W 1 /H 1 ID < EI BT ".as_slice(), text].concat(),
+        [b"% endstream endobj\n".as_slice(), text].concat(),
+    ] {
+        let length = content.len();
+        for names in ["", "/Subtype/Image", "/Length1 9", "/Type/XRef"] {
+            let hidden = object(4, &format!("{names}/Length {length}"), Some(&content));
+            let (pages, tokens) = counted(&pdf(&[object(3, "/Type/Page/Contents 4 0 R", None), hidden])).unwrap();
+            assert!(pages == 1 && tokens >= 10, "{names} {}: {tokens}", String::from_utf8_lossy(&content));
+        }
+    }
+    // In what looks like an image, where a table may point.
+    let inner = [object(3, "/Type/Page/Contents 4 0 R", None), object(4, "", Some(SHOWN))].concat();
+    assert_eq!(counted(&pdf(&[object(9, "/Subtype/Image/Filter/DCTDecode", Some(&inner))])), Some((1, 10)));
+    // A trailer that has all in it.
+    let trailer = b"trailer <</Root<</Type/Catalog/Pages<</Kids[<</Contents 4 0 R>>]>>>>>>".to_vec();
+    assert_eq!(counted(&pdf(&[object(4, "", Some(SHOWN)), trailer])), Some((1, 10)));
+    // An object that is begun as none is.
+    assert_eq!(counted(&pdf(&[b"4 0 %\nobj <</Length 9>> endobj".to_vec(), object(3, "/Type/Page", None)])), None);
+}
+
+#[test]
+fn what_letters_stand_for_is_bounded() {
+    let document = |table: &[u8]| {
+        let font = object(5, "/Type/Font/ToUnicode 20 0 R", None);
+        counted(&page_of(SHOWN, "", &[font, object(20, "/Filter/FlateDecode", Some(&stored(table)))]))
+    };
+    let codes = "begincodespacerange <0000> <ffff> endcodespacerange";
+    let table = |stands_for: &str| format!("{codes} 1 beginbfchar <41> <{stands_for}> endbfchar").into_bytes();
+    // What a table says of itself is none of it, and a sign that is no digit is passed over.
+    let said = b"/CIDSystemInfo << /Registry (decade cafe facade beefed) /Ordering (deed) >> def".to_vec();
+    assert_eq!(document(&[said, table("0041")].concat()), Some((1, 10)));
+    assert_eq!(document(&table(&"00x48".repeat(100))), None);
+    // A ligature, and an emoji.
+    assert_eq!(document(&table("006600660069")), Some((1, 10)));
+    assert_eq!(document(&table("d83dde00")), Some((1, 10)));
+    // Chinese characters are about a token each.
+    assert_eq!(document(&table("4e16")), Some((1, 30)));
+    // A text for a letter.
+    assert_eq!(document(&table(&"0048".repeat(100))), None);
+}
+
+#[test]
+fn a_pdf_that_leads_in_circles_or_is_made_to_take_long_is_refused() {
+    let form = |number, content: &[u8], to: u32| {
+        object(number, &format!("/Subtype/Form/Resources<</XObject<</X {to} 0 R>>>>"), Some(content))
+    };
+    assert_eq!(counted(&page_of(b"/X Do", "/X 6 0 R", &[form(6, b"/X Do", 7), form(7, b"/X Do", 6)])), None);
+    assert_eq!(counted(&pdf(&[object(2, "/Type/Pages/Kids[3 0 R]", None), object(3, "/Kids[2 0 R]", None)])), None);
+    let deep: Vec<Vec<u8>> = (0..100).map(|n| object(n, &format!("/Type/Pages/Kids[{} 0 R]", n + 1), None)).collect();
+    assert_eq!(counted(&pdf(&deep)), None);
+    assert_eq!(counted(&pdf(&[object(3, &"/A<<".repeat(1_000), None)])), None);
+    // However large the numbers get.
+    let ten = b"/X Do ".repeat(1_000);
+    let nested: Vec<Vec<u8>> =
+        (6..26).map(|n| form(n, &[&ten, SHOWN].concat(), u32::try_from(n + 1).unwrap())).collect();
+    assert!(counted(&page_of(&ten, "/X 6 0 R", &nested)).unwrap().1 > 1 << 60);
+}
+
 #[test]
 fn a_pdf_of_a_megabyte_is_reckoned_by_its_pages() {
     // Three scanned pages of 350 kB each.
     let pages: Vec<Vec<u8>> = (0..3)
-        .flat_map(|_| {
-            [object(1, "/Type /Page", None), object(2, "/Subtype/Image/Filter/DCTDecode", Some(&vec![0x5a; 350_000]))]
+        .flat_map(|n| {
+            [
+                object(n, "/Type /Page", None),
+                object(n + 3, "/Subtype/Image/Filter/DCTDecode", Some(&vec![0x5a; 350_000])),
+            ]
         })
         .collect();
     let scanned = pdf_file(&pdf(&pages)).unwrap();
@@ -260,11 +413,52 @@ fn a_pdf_is_counted_in_one_pass() {
         let bytes = pdf(&[make(n)]);
         crate::operations::of(|| assert!(pdf::count(&bytes).is_some()))
     };
+    let steps_of = |make: &dyn Fn(usize) -> Vec<u8>, n: usize| {
+        let bytes = pdf(&[make(n)]);
+        crate::operations::of(|| {
+            let _ = pdf::count(&bytes);
+        })
+    };
+    // Each of these would be quadratic: it is given up in proportion to its bytes.
+    let refused: [&dyn Fn(usize) -> Vec<u8>; 6] = [
+        &|n| b"1 0 obj(".repeat(n),
+        &|n| b"1 0 obj<</A<".repeat(n),
+        &|n| b"1 0 obj<</Filter/FlateDecode/Type/ObjStm>>stream ".repeat(n),
+        &|n| {
+            [
+                object(1, "/Type/Page/Contents 2 0 R/Resources 3 0 R", None).repeat(n),
+                object(2, "", Some(&b"/X Do ".repeat(n))),
+                object(3, &"/A 1 0 R".repeat(n), None),
+            ]
+            .concat()
+        },
+        &|n| {
+            (0..n)
+                .flat_map(|at| object(at + 9, "/Type/Page/Contents[2 0 R]/Resources<</XObject 3 0 R>>", None))
+                .chain(object(
+                    2,
+                    "",
+                    Some(&(0..n).flat_map(|at| format!("/X{at} Do ").into_bytes()).collect::<Vec<u8>>()),
+                ))
+                .chain(object(3, &(0..n).fold(String::new(), |all, at| all + &format!("/X{at} 4 0 R")), None))
+                .collect()
+        },
+        &|n| {
+            (0..n)
+                .flat_map(|at| object(at + 9, "/Type/Pages/Kids 2 0 R", None))
+                .chain(format!("2 0 obj[{}]", "4 0 R ".repeat(n)).into_bytes())
+                .collect()
+        },
+    ];
+    for (kind, make) in refused.iter().enumerate() {
+        let (once, twice) = (steps_of(*make, 2_000), steps_of(*make, 4_000));
+        assert!(twice <= 3 * once + 400_000, "{kind}: {once} steps, then {twice}");
+    }
     let kinds: [&dyn Fn(usize) -> Vec<u8>; 7] = [
         &|n| object(3, "/Type /Page", None).repeat(n),
         &|n| b"stream ".repeat(n),
         &|n| b"stream\nendstream ".repeat(n),
-        &|n| b"obj ".repeat(n),
+        &|n| b"7 0 obj ".repeat(n),
         &|n| b"/Kids[R R".repeat(n),
         &|n| [b"/".to_vec(), b"#41".repeat(n)].concat(),
         &|n| object(3, "/Filter /FlateDecode", Some(&stored(&b"BT (x) Tj ET ".repeat(n)))),
@@ -279,6 +473,12 @@ proptest! {
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), at in 0_usize..400) {
         let mut document = pdf(&[object(3, "/Type /Page /Filter /FlateDecode /Kids [1 0 R]", Some(&stored(b"BT (x) Tj <41> ET")))]);
+        let at = at.min(document.len());
+        drop(document.splice(at..(at + bytes.len()).min(document.len()), bytes.iter().copied()));
+        let _ = pdf::count(&document);
+        let packed = object(9, "/Type/ObjStm/N 2/First 9", Some(b"5 0 6 18 <</ToUnicode 7 0 R>> [4 0 R]"));
+        let more = [packed, object(7, "", Some(b"<41> <0041>")), object(8, "/Subtype/Form", Some(SHOWN))];
+        let mut document = page_of(b"/X Do BT <41> Tj (x) Tj", "/X 8 0 R", &more);
         let at = at.min(document.len());
         drop(document.splice(at..(at + bytes.len()).min(document.len()), bytes.iter().copied()));
         let _ = pdf::count(&document);
