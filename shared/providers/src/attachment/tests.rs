@@ -310,7 +310,10 @@ fn what_letters_stand_for_is_bounded() {
     assert_eq!(document(&table("d83dde00")), Some((1, 10)));
     // Chinese characters are about a token each.
     assert_eq!(document(&table("4e16")), Some((1, 30)));
-    // A text for a letter.
+    // A text for a letter, or several signs.
+    assert_eq!(document(&table("4e164e16")), None);
+    assert_eq!(document(&table("d83dde00d83dde00")), None);
+    assert_eq!(document(&[b"begincodespacerange ".to_vec(), table("4e164e16")].concat()), None);
     assert_eq!(document(&table(&"0048".repeat(100))), None);
 }
 
