@@ -3,7 +3,7 @@
 // go on, and what the team has left can be used by one.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startTable } from '../harness/attack.mjs';
+import { sendAlone, startTable } from '../harness/attack.mjs';
 import { chat, get, register } from '../harness/http.mjs';
 import { subscribe } from '../harness/meters.mjs';
 import { withPlatform } from '../harness/platform.mjs';
@@ -84,7 +84,7 @@ for (const [name, usage, charged] of [
 add('thoughts beside the candidates', google({ promptTokenCount: 9, candidatesTokenCount: 100, thoughtsTokenCount: 2_400, totalTokenCount: 2_509 }), 2_509);
 add('thoughts of Gemini in the total alone', google({ promptTokenCount: 9, candidatesTokenCount: 100, totalTokenCount: 2_509 }), 2_509);
 
-const ask = (user, { model, stream }) => chat(platform, user.access_token, { model, stream, max_tokens: 3_000, content: 'Say hello.' });
+const ask = (user, { model, stream }) => sendAlone(platform, user.access_token, JSON.stringify({ model, stream, max_tokens: 3_000, messages: [{ role: 'user', content: 'Say hello.' }] }));
 const ordinary = async (user, more) => {
   const answer = await chat(platform, user.access_token, { model: 'openai/ordinary', max_tokens: 100, ...more });
   assert.equal(answer.status, 200, `the next ordinary call: ${answer.text}`);

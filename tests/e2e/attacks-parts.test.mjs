@@ -5,8 +5,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deflateSync } from 'node:zlib';
 import { get_encoding } from 'tiktoken';
-import { startTable, tally } from '../harness/attack.mjs';
-import { chat, register } from '../harness/http.mjs';
+import { sendAlone, startTable, tally } from '../harness/attack.mjs';
+import { register } from '../harness/http.mjs';
 import { subscribe } from '../harness/meters.mjs';
 import { withPlatform } from '../harness/platform.mjs';
 import { openai, startUpstream } from '../harness/upstream.mjs';
@@ -106,7 +106,7 @@ async function attack(name, number, calls, model, part, counted) {
   });
   const parts = [{ type: 'text', text: QUESTION }, part].flat();
   const one = async () => {
-    const answer = await chat(platform, user.access_token, { model: `openai/${mine}`, messages: [{ role: 'user', content: parts }] });
+    const answer = await sendAlone(platform, user.access_token, JSON.stringify({ model: `openai/${mine}`, messages: [{ role: 'user', content: parts }] }));
     if (answer.status !== 200) done.push(answer);
     news();
     return answer;

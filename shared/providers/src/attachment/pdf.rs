@@ -5,6 +5,7 @@
 //! that a few bytes make to hundreds of thousands of tokens would otherwise be held at a page. What cannot be looked into is said, and
 //! refused.
 
+mod ascii85;
 mod content;
 mod objects;
 
@@ -474,26 +475,35 @@ impl<'a> Pdf<'a> {
         // Restored from the rows before it.
         let has_parameters =
             dictionary.all(b"DecodeParms").chain(dictionary.all(b"DP")).any(|value| *value != Value::Other);
-        let flate = |name: &Value| matches!(name, Value::Name(name) if name == b"FlateDecode" || name == b"Fl");
+        let is = |name: &Value, long: &[u8], short: &[u8]| matches!(name, Value::Name(name) if name == long || name == short);
+        let flate = |name: &Value| is(name, b"FlateDecode", b"Fl");
+        let letters = |name: &Value| is(name, b"ASCII85Decode", b"A85");
         match filters.as_slice() {
             _ if has_parameters => None,
-            [] => {
-                let kept = packed.len().min(self.unpackable);
-                self.unpackable -= kept;
-                (kept == packed.len()).then(|| packed.to_vec())
-            }
-            [one] if flate(one) => {
-                let unpacked = match decompress_to_vec_zlib_with_limit(packed, self.unpackable) {
-                    Ok(unpacked) => unpacked,
-                    Err(error) if error.status == TINFLStatus::HasMoreOutput => return None,
-                    // What is broken in its middle is shown up to there.
-                    Err(error) => error.output,
-                };
-                self.unpackable -= unpacked.len().min(self.unpackable);
-                Some(unpacked)
+            [] => self.as_it_is(packed.to_vec()),
+            [one] if flate(one) => self.inflated(packed),
+            [one] if letters(one) => ascii85::decode(packed).and_then(|bytes| self.as_it_is(bytes)),
+            [first, second] if letters(first) && flate(second) => {
+                ascii85::decode(packed).and_then(|bytes| self.inflated(&bytes))
             }
             _ => None,
         }
+    }
+
+    fn as_it_is(&mut self, bytes: Vec<u8>) -> Option<Vec<u8>> {
+        self.unpackable = self.unpackable.checked_sub(bytes.len())?;
+        Some(bytes)
+    }
+
+    fn inflated(&mut self, packed: &[u8]) -> Option<Vec<u8>> {
+        let unpacked = match decompress_to_vec_zlib_with_limit(packed, self.unpackable) {
+            Ok(unpacked) => unpacked,
+            Err(error) if error.status == TINFLStatus::HasMoreOutput => return None,
+            // What is broken in its middle is shown up to there.
+            Err(error) => error.output,
+        };
+        self.unpackable -= unpacked.len().min(self.unpackable);
+        Some(unpacked)
     }
 
     /// Filters as they are named, in lists and elsewhere.

@@ -196,6 +196,34 @@ fn a_pdf_that_cannot_be_looked_into_is_refused() {
     }
 }
 
+#[test]
+fn a_stream_may_be_written_in_letters() {
+    let document = |filter: &str, content: &[u8]| {
+        counted(&pdf(&[object(3, "/Type/Page/Contents 4 0 R", None), object(4, filter, Some(content))]))
+    };
+    // `(Hello you) Tj` as Python writes it, with blanks; as it is written here; and the same deflated.
+    assert_eq!(document("/Filter/ASCII85Decode", b"-qIoc Ci:GA\nDfmKO<,)~>"), Some((1, 3)));
+    assert_eq!(document("/Filter/ASCII85Decode", &letters_of(b"(Hello you) Tj")), Some((1, 3)));
+    let packed = letters_of(&stored(b"(Hello you) Tj"));
+    assert_eq!(document("/Filter[/A85 /Fl]", &packed), Some((1, 3)));
+    for broken in [&b"abc"[..], b"a~>", b"<~~>x", b"vvvvv~>", b"abzde~>", b"uuuuu~>"] {
+        assert_eq!(document("/Filter/ASCII85Decode", broken), None);
+    }
+}
+
+/// Bytes in letters, a group after the other.
+fn letters_of(bytes: &[u8]) -> Vec<u8> {
+    let mut letters = Vec::new();
+    for group in bytes.chunks(4) {
+        let mut four = [0; 4];
+        four[..group.len()].copy_from_slice(group);
+        let number = u32::from_be_bytes(four);
+        let digits = [52_200_625, 614_125, 7_225, 85, 1].map(|place| (number / place % 85) as u8 + b'!');
+        letters.extend(&digits[..=group.len()]);
+    }
+    [letters, b"~>".to_vec()].concat()
+}
+
 /// A document with one page of this content, which may draw what is under these names, and more objects.
 fn page_of(content: &[u8], xobjects: &str, more: &[Vec<u8>]) -> Vec<u8> {
     let page = format!("/Type/Page/Parent 2 0 R/Contents 4 0 R/Resources<</Font<</F 5 0 R>>/XObject<<{xobjects}>>>>");
@@ -310,7 +338,10 @@ fn what_letters_stand_for_is_bounded() {
     assert_eq!(document(&table("d83dde00")), Some((1, 10)));
     // Chinese characters are about a token each.
     assert_eq!(document(&table("4e16")), Some((1, 30)));
-    // A text for a letter.
+    // A text for a letter, or several signs.
+    assert_eq!(document(&table("4e164e16")), None);
+    assert_eq!(document(&table("d83dde00d83dde00")), None);
+    assert_eq!(document(&[b"begincodespacerange ".to_vec(), table("4e164e16")].concat()), None);
     assert_eq!(document(&table(&"0048".repeat(100))), None);
 }
 

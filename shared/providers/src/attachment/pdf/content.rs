@@ -100,15 +100,20 @@ pub(super) fn letters(table: &[u8]) -> Letters {
             // What codes there are, and not what they stand for.
             b'b' if table[at..].starts_with(b"begincodespacerange") => is_space = true,
             b'e' if table[at..].starts_with(b"endcodespacerange") => is_space = false,
+            b'b' if table[at..].starts_with(b"beginbf") => is_space = false,
             b'<' => digits = if table[..at].ends_with(b"<") { None } else { Some(Vec::new()) },
             b'>' => {
                 let text = digits.take().unwrap_or_default();
-                if text.len() > MOST_DIGITS {
+                let unit = |unit: &[u8]| u32::from_str_radix(std::str::from_utf8(unit).ok()?, 16).ok();
+                let units: Vec<u32> = text.chunks(4).filter_map(unit).collect();
+                // One sign of its own, or the two halves of one.
+                let is_wide = units.iter().any(|unit| (0x2e80..0xd800).contains(unit));
+                let is_pair = units.iter().any(|unit| (0xd800..0xe000).contains(unit));
+                let is_many = text.len() > MOST_DIGITS || is_wide && units.len() > 1 || is_pair && units.len() > 2;
+                if is_many && !is_space {
                     return Letters::Many;
                 }
-                let units =
-                    text.chunks(4).filter_map(|unit| u32::from_str_radix(std::str::from_utf8(unit).ok()?, 16).ok());
-                if !is_space && units.into_iter().any(|unit| (0x2e80..0xd800).contains(&unit)) {
+                if is_wide && !is_space {
                     letters = Letters::Wide;
                 }
                 continue;
