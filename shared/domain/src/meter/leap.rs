@@ -49,11 +49,9 @@ impl State {
             Event::Settled(settle) | Event::SettledLate(settle) if state.is_held(settle.id) => {
                 state.apply(now, &Event::Settled(settle.clone()));
             }
-            Event::Settled(settle) => state.apply(now, &Event::SettledLate(settle.clone())),
             Event::Released { id } | Event::ReleasedLate { id } if state.is_held(*id) => {
                 state.apply(now, &Event::Released { id: *id });
             }
-            Event::Released { id } => state.apply(now, &Event::ReleasedLate { id: *id }),
             Event::Expired { id, .. } => {
                 if state.held.get(id).is_some_and(|hold| hold.until <= now) {
                     state.apply(now, event);

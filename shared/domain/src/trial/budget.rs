@@ -163,6 +163,12 @@ mod tests {
     }
 
     #[test]
+    fn the_next_day_begins_at_midnight() {
+        assert_eq!(next_day(at(DAY, 5)), at(DAY + 1, 0));
+        assert_eq!(next_day(at(DAY, 0)), at(DAY + 1, 0));
+    }
+
+    #[test]
     fn a_day_far_ahead_is_not_kept_when_the_clock_comes_back() {
         let (_, today) = Budget::default().lease(900, 1_000, at(DAY, 0));
         let mut share = Share::default();

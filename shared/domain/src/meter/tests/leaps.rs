@@ -154,6 +154,105 @@ fn the_month_that_began_meanwhile_keeps_what_was_counted_in_it() {
 }
 
 #[test]
+fn another_leap_does_not_make_the_first_one_believed() {
+    let mut meter = leapt();
+    // Thirty hours without a call count as twelve.
+    meter.run(&Command::Reserve(chat(3, 1)), START.plus_millis(YEAR_MS + 30 * LEAP_MS));
+    let back = START.plus_millis(30 * LEAP_MS + MINUTE_MS);
+    meter.run(&Command::SeeClock, back);
+    assert_eq!(used(&meter, back), (540, 1));
+}
+
+#[test]
+fn a_leap_is_believed_after_a_day_to_the_millisecond() {
+    let mut meter = leapt();
+    let ahead = START.plus_millis(YEAR_MS);
+    for half_hours in 1..=48 {
+        let at = ahead.plus_millis(half_hours * LEAP_MS / 2);
+        assert!(meter.state.earliest(at) < ahead, "{half_hours}");
+        meter.run(&Command::Reserve(chat(100 + half_hours.unsigned_abs(), 1)), at);
+    }
+    let believed = ahead.plus_millis(BELIEVED_AFTER_MS);
+    assert_eq!(meter.state.earliest(believed), believed);
+}
+
+#[test]
+fn what_was_held_when_the_clock_leapt_is_held_when_it_comes_back() {
+    let mut meter = Meter::on(pro(1, START));
+    meter.run(&Command::Reserve(chat(1, 500)), START);
+    let ahead = START.plus_millis(YEAR_MS);
+    meter.run(&Command::Expire, ahead);
+    assert!(kinds(&meter).contains(&"expired"));
+    let back = START.plus_millis(30_000);
+    meter.run(&Command::SeeClock, back);
+    assert_eq!(used(&meter, back), (0, 500));
+    // What falls due by its own clock expires there, too.
+    let mut meter = Meter::on(pro(1, START));
+    meter.run(&Command::Reserve(chat(1, 40)), ahead);
+    meter.run(&Command::Expire, ahead.plus_millis(2 * MINUTE_MS));
+    let back = START.plus_millis(3 * MINUTE_MS);
+    meter.run(&Command::SeeClock, back);
+    assert_eq!(used(&meter, back), (40, 0));
+}
+
+#[test]
+fn a_mark_is_told_of_once_in_the_month_that_it_is() {
+    let plan = Entitlement { limits: Limits { tokens: Limit::Hard(1_000), ..pro(1, START).limits }, ..pro(1, START) };
+    let use_up = |meter: &mut Meter, number: u64, tokens: u64, at: Timestamp| {
+        meter.run(&Command::Reserve(chat(number, tokens)), at);
+        meter.run(&settle(number, tokens), at);
+    };
+    // In another month: it counts for this one once the clock is back.
+    let mut meter = Meter::on(plan);
+    use_up(&mut meter, 1, 850, START.plus_millis(YEAR_MS));
+    assert_eq!(meter.marks(), [(MeterName::Tokens, 80)]);
+    use_up(&mut meter, 2, 1, START.plus_millis(MINUTE_MS));
+    assert_eq!(meter.marks(), [(MeterName::Tokens, 80), (MeterName::Tokens, 80)]);
+    // In the same month: it was told of.
+    let mut meter = Meter::on(plan);
+    use_up(&mut meter, 1, 850, START.plus_days(3));
+    use_up(&mut meter, 2, 1, START.plus_millis(MINUTE_MS));
+    assert_eq!(meter.marks(), [(MeterName::Tokens, 80)]);
+}
+
+#[test]
+fn what_is_held_again_does_not_count_twice_in_a_month_that_began_meanwhile() {
+    let mut meter = Meter::on(pro(1, START));
+    meter.run(&Command::Reserve(chat(1, 500)), START.plus_days(29));
+    meter.run(&settle(1, 500), START.plus_days(29));
+    let monday = START.plus_days(32);
+    meter.run(&Command::Reserve(chat(2, 40)), monday);
+    meter.run(&settle(2, 40), monday);
+    meter.run(&Command::Reserve(chat(3, 7)), monday);
+    // Two hours more are a leap, too: for what would be without it no time has passed.
+    let later = monday.plus_millis(2 * LEAP_MS);
+    meter.run(&Command::Expire, later);
+    assert_eq!(used(&meter, later), (47, 0));
+    let back = monday.plus_millis(MINUTE_MS / 2);
+    meter.run(&Command::SeeClock, back);
+    assert_eq!(used(&meter, back), (40, 7));
+}
+
+#[test]
+fn what_is_kept_may_be_ahead_itself() {
+    let mut meter = leapt();
+    let first = lasting(&mut meter);
+    // A night, and another day: what is kept is of a clock that was wrong already.
+    let next = first.plus_millis(3 * LEAP_MS);
+    meter.run(&Command::Reserve(chat(200, 1)), next);
+    let mut at = next;
+    for number in 201..226 {
+        at = at.plus_millis(LEAP_MS - 1);
+        meter.run(&Command::Reserve(chat(number, 1)), at);
+    }
+    let back = START.plus_days(3);
+    meter.run(&Command::ReturnToClock, back);
+    assert_eq!(meter.state.now(back), back);
+    assert_eq!(used(&meter, back).0, 40, "what is known to have been used counts");
+    assert_eq!(meter.replay(), meter.state);
+}
+
+#[test]
 fn less_than_an_hour_is_no_leap_and_the_first_instant_is_none() {
     let mut meter = Meter::on(pro(1, START));
     meter.run(&Command::Reserve(chat(1, 5)), START.plus_millis(LEAP_MS - 1));

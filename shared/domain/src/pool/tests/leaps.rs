@@ -69,6 +69,9 @@ fn a_team_is_where_it_was_when_the_clock_comes_back_and_what_was_used_meanwhile_
     team.use_up(2, 400);
     assert_eq!(team.used_in_pool(), 405, "by that clock it is another month");
     team.see_clock(START.plus_millis(600_000));
+    let standing = team.pool.standings(team.clock)[0];
+    assert_eq!(standing.used, 50, "before anybody has told what was used meanwhile");
+    assert!(standing.reserved > 0, "what was leased is leased");
     for seat in 0..SEATS {
         team.report(seat);
     }
@@ -117,6 +120,34 @@ fn an_operator_brings_a_team_back_of_which_nothing_is_kept() {
     team.use_up(1, 100);
     assert_eq!((team.used_in_pool(), team.all_in_use().requests), (220, 220));
     team.assert_nothing_is_lost();
+}
+
+#[test]
+fn what_is_kept_of_a_team_may_be_ahead_itself() {
+    let mut team = Team::new(1_000);
+    team.use_up(0, 30);
+    team.clock = START.plus_millis(YEAR_MS);
+    for gap_ms in [0, LEAP_MS - 1, 3 * LEAP_MS] {
+        team.clock = team.clock.plus_millis(gap_ms);
+        for _ in 0..26 {
+            team.clock = team.clock.plus_millis(LEAP_MS - 1);
+            team.use_up(0, 1);
+        }
+    }
+    let late = team.seats[0].report(team.clock);
+    let back = START.plus_days(5);
+    team.clock = back;
+    for seat in &mut team.seats {
+        seat.run(&Command::ReturnToClock, back);
+    }
+    team.tell_pool(&PoolCommand::ReturnToClock);
+    assert_eq!(team.pool.now(back), back);
+    assert_eq!(team.used_in_pool(), 78, "what is known to have been used counts");
+    assert_eq!(team.replayed(), team.pool);
+    // What was told before is older, whatever it says.
+    let old = Report { version: late.version - 1, period_start: START, settled: requests(1), returned: Amounts::ZERO };
+    team.tell_pool(&PoolCommand::Report(user(0), old));
+    assert_eq!(team.used_in_pool(), 78);
 }
 
 #[test]
