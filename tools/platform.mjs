@@ -10,6 +10,7 @@ import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Log, LogLevel, Miniflare } from 'miniflare';
+import { freePort } from './lib/free-port.mjs';
 import { listFunctions } from './lib/functions.mjs';
 import { migrate } from './lib/migrate.mjs';
 import { Failure } from './lib/report.mjs';
@@ -51,10 +52,12 @@ export async function startPlatform({ port, host = '127.0.0.1', stateDir, settin
   await checkPortFree(host, port);
   mkdirSync(stateDir, { recursive: true });
   const say = (level, message) => log({ source: 'platform', level, message });
+  // Miniflare keeps the port of its own entry over restarts, so it is one that outgoing connections are not given.
+  const entryPort = await freePort();
   const readOptions = () => {
     const configs = withShards(listFunctions(root ? { root } : undefined).map(readConfig), shards);
     if (configs.length === 0) throw new Failure('there are no functions to run', 'A function is a folder in functions/ with a wrangler.toml.');
-    return { configs, options: miniflareOptions(configs, { port, host, stateDir, settings, environment, log, say }) };
+    return { configs, options: miniflareOptions(configs, { port, entryPort, host, stateDir, settings, environment, log, say }) };
   };
 
   let { configs, options } = readOptions();
@@ -91,8 +94,9 @@ export async function startPlatform({ port, host = '127.0.0.1', stateDir, settin
   // Miniflare restarts a workerd that died; what it does not do is try again when that fails, or say a word.
   // One loop at a time: a workerd that dies while it runs is its next round.
   async function recover(code, signal) {
-    say('error', `workerd ended unexpectedly (${signal ?? `code ${code}`}); starting it again`);
-    if (recovering) return;
+    const how = signal ?? `code ${code}`;
+    if (recovering) return say('error', `workerd ended before it was back (${how})`);
+    say('error', `workerd ended unexpectedly (${how}); starting it again`);
     recovering = true;
     const diedAt = Date.now();
     // Miniflare queues its own restart in the same turn of the event loop; wait for that first.
@@ -196,13 +200,13 @@ async function migrateAll(found, open) {
   return applied;
 }
 
-function miniflareOptions(configs, { port, host, stateDir, settings, environment, log, say }) {
+function miniflareOptions(configs, { port, entryPort, host, stateDir, settings, environment, log, say }) {
   const [gateway, ...others] = workerOptions(configs, { settings, environment });
   return {
     workers: [{ ...gateway, unsafeDirectSockets: [{ host, port }] }, ...others],
-    // Miniflare's own entry is for its own use (migrations): any free port, this machine only.
+    // Miniflare's own entry is for its own use (migrations): this machine only.
     host: '127.0.0.1',
-    port: 0,
+    port: entryPort,
     defaultPersistRoot: stateDir,
     cf: false, // would be downloaded
     telemetry: { enabled: false },

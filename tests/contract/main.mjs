@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { startPlatform } from '../../tools/platform.mjs';
 import { generateKeys, generateMasterKey } from '../../tools/settings.mjs';
 import { installPython } from '../../tools/lib/python.mjs';
-import { freePort } from '../bench/rows/program.mjs';
+import { freePort } from '../../tools/lib/free-port.mjs';
 import { startStripe } from '../harness/stripe-front.mjs';
 
 const VERSION = '4.32.5';

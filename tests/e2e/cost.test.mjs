@@ -8,7 +8,8 @@ import { generateKeys } from '../../tools/settings.mjs';
 import { startPlatform } from '../../tools/platform.mjs';
 import { assertProblem, call, chat, get, post, register } from '../harness/http.mjs';
 import { subscribe } from '../harness/meters.mjs';
-import { freePort, withPlatform } from '../harness/platform.mjs';
+import { freePort } from '../../tools/lib/free-port.mjs';
+import { withPlatform } from '../harness/platform.mjs';
 import { openai, startUpstream } from '../harness/upstream.mjs';
 import { settledQuota } from '../harness/usage.mjs';
 

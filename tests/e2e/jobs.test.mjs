@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { withDatabase } from '../harness/database.mjs';
+import { readDatabase, withDatabase } from '../harness/database.mjs';
 import { assertProblem, bearer, call, chat, get, post, register } from '../harness/http.mjs';
 import { waitForMails } from '../harness/outbox.mjs';
 import { withPlatform } from '../harness/platform.mjs';
@@ -105,8 +105,13 @@ test('killed in the middle, the next run goes on where it stopped: everybody is 
     database.prepare("UPDATE job_states SET cursor = ? WHERE name = 'remind_trials'").run(JSON.stringify({ until: now - 3_600_000, now: null }));
     database.exec('COMMIT');
   });
+  const toldUntil = (database) => {
+    const { cursor } = database.prepare("SELECT cursor FROM job_states WHERE name = 'remind_trials'").get();
+    const last = JSON.parse(cursor).now?.behind[0] ?? 0;
+    return database.prepare("SELECT count(*) AS n FROM subscriptions WHERE user_id <> ? AND plan = 'trial' AND trial_ends_at BETWEEN ? AND ?").get(template.user.id, now - 60_000, last).n;
+  };
   const running = run('remind_trials').then(({ data }) => data, () => 'cut');
-  await sleep(400);
+  await eventually('some have been told', () => readDatabase(platform.stateDir, (database) => toldUntil(database) > 0), 30_000);
   await platform.killWorkerd();
   const cut = await running;
   t.diagnostic(`the first run: ${JSON.stringify(cut)}`);
@@ -118,11 +123,7 @@ test('killed in the middle, the next run goes on where it stopped: everybody is 
   });
   let told;
   await t.test('afterwards the rest is done from there, in bounded runs', async () => {
-    await stopped((database) => {
-      const { cursor } = database.prepare("SELECT cursor FROM job_states WHERE name = 'remind_trials'").get();
-      const { now: look } = JSON.parse(cursor);
-      told = database.prepare("SELECT count(*) AS n FROM subscriptions WHERE user_id <> ? AND plan = 'trial' AND trial_ends_at BETWEEN ? AND ?").get(template.user.id, now - 60_000, look.behind[0]).n;
-    }, 125);
+    await stopped((database) => (told = toldUntil(database)), 125);
     t.diagnostic(`killed when ${told} of ${COUNT} had been told`);
     assert.ok(told > 0 && told < COUNT - 25, `${told}: it was in the middle`);
     let done = 0;

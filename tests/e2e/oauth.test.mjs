@@ -3,13 +3,14 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
+import { freePort } from '../../tools/lib/free-port.mjs';
 import { auditEntries } from '../harness/audit-rows.mjs';
 import { Browser } from '../harness/browser.mjs';
 import { withDatabase } from '../harness/database.mjs';
 import { startForgingProvider } from '../harness/forging-provider.mjs';
 import { startGitHub } from '../harness/github.mjs';
 import { assertProblem, chat, del, freshEmail, get, PASSWORD, post, register } from '../harness/http.mjs';
-import { freePort, startOpenIdProvider } from '../harness/openid-provider.mjs';
+import { startOpenIdProvider } from '../harness/openid-provider.mjs';
 import { tokenOf, waitForMails } from '../harness/outbox.mjs';
 import { withPlatform } from '../harness/platform.mjs';
 

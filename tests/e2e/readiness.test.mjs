@@ -7,7 +7,8 @@ import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withDatabase } from '../harness/database.mjs';
 import { get } from '../harness/http.mjs';
-import { freePort, withPlatform } from '../harness/platform.mjs';
+import { freePort } from '../../tools/lib/free-port.mjs';
+import { withPlatform } from '../harness/platform.mjs';
 
 const MIGRATIONS = readdirSync(new URL('../../d1-migrations/', import.meta.url)).filter((name) => name.endsWith('.sql')).sort();
 const NEWEST = MIGRATIONS.at(-1);

@@ -4,13 +4,14 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { randomUUID } from 'node:crypto';
+import { freePort } from '../../tools/lib/free-port.mjs';
 import { auditEntries } from '../harness/audit-rows.mjs';
 import { Browser } from '../harness/browser.mjs';
 import { withDatabase } from '../harness/database.mjs';
 import { startForgingProvider } from '../harness/forging-provider.mjs';
 import { assertProblem, call, chat, del, get, PASSWORD, post, register } from '../harness/http.mjs';
 import { subscribe } from '../harness/meters.mjs';
-import { freePort, startOpenIdProvider } from '../harness/openid-provider.mjs';
+import { startOpenIdProvider } from '../harness/openid-provider.mjs';
 import { tokenOf, waitForMails } from '../harness/outbox.mjs';
 import { withPlatform } from '../harness/platform.mjs';
 

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import OpenAI, { APIError } from 'openai';
 import { assertProblem, call, chat, events, get, register } from '../harness/http.mjs';
-import { freePort, withPlatform } from '../harness/platform.mjs';
+import { freePort } from '../../tools/lib/free-port.mjs';
+import { withPlatform } from '../harness/platform.mjs';
 import { anthropic, gemini, openai, startUpstream } from '../harness/upstream.mjs';
 import { eventually, logOf, logs, quota, settledQuota } from '../harness/usage.mjs';
 

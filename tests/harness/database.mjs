@@ -15,11 +15,16 @@ export const openDatabase = (file, options) => new DatabaseSync(file, { timeout:
  * @param {(database: DatabaseSync) => T} work
  * @returns {T}
  */
-export function withDatabase(stateDir, work) {
+export const withDatabase = (stateDir, work) => onFirstShard(stateDir, {}, work);
+
+/** Reads the first shard's database while the platform runs on it. */
+export const readDatabase = (stateDir, work) => onFirstShard(stateDir, { readOnly: true }, work);
+
+function onFirstShard(stateDir, options, work) {
   const folder = join(stateDir, 'd1', 'miniflare-D1DatabaseObject');
   const files = readdirSync(folder).filter((name) => name.endsWith('.sqlite') && name !== 'metadata.sqlite');
   assert.equal(files.length, 1, `one database in ${folder}: ${files}`);
-  const database = openDatabase(join(folder, files[0]));
+  const database = openDatabase(join(folder, files[0]), options);
   try {
     return work(database);
   } finally {

@@ -8,13 +8,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import readline from 'node:readline';
 import { after } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../../tools/lib/free-port.mjs';
 import { SETTING_NAMES } from '../../tools/settings.mjs';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
@@ -118,19 +118,9 @@ export async function withPlatform({ env = {}, stateDir, port, checkout = ROOT, 
     waitForLog,
     assertNoPanic() {
       const bad = log.filter((line) => /panicked at|RuntimeError: unreachable|code had hung|workerd ended unexpectedly \((?!SIGKILL)/.test(line));
-      if (bad.length > 0) throw new Error(`the log tells of a panic:\n${bad.join('\n')}`);
+      if (bad.length > 0) throw new Error(`the log tells of a panic:\n${bad.join('\n')}\nand of the platform:\n${log.filter((line) => line.startsWith('[platform]')).slice(-20).join('\n')}`);
     },
   };
-}
-
-/** A port that nobody listens on. */
-export async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function launch({ checkout, port, stateDir, env, log }) {

@@ -20,7 +20,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import Stripe from 'stripe';
 import { installPython } from '../../tools/lib/python.mjs';
 import { pushCatalogue } from '../../tools/catalogue-push.mjs';
-import { freePort } from './platform.mjs';
+import { freePort } from '../../tools/lib/free-port.mjs';
 import { payments } from './stripe-payments.mjs';
 
 const VERSION = '1.15.0';

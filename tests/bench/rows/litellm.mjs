@@ -4,7 +4,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { installPython } from '../../../tools/lib/python.mjs';
-import { freePort, startProgram } from './program.mjs';
+import { freePort } from '../../../tools/lib/free-port.mjs';
+import { startProgram } from './program.mjs';
 
 // The newest 1.106 whose dependencies the mirrors we work with can all serve (1.106.10 wants a certifi of the week).
 const VERSION = '1.106.2';

@@ -1,6 +1,7 @@
 // Portkey's gateway on Node. It authenticates nobody and stores nothing: a proxy that picks the provider from a header.
 import { fileURLToPath } from 'node:url';
-import { freePort, startProgram } from './program.mjs';
+import { freePort } from '../../../tools/lib/free-port.mjs';
+import { startProgram } from './program.mjs';
 
 const SERVER = fileURLToPath(new URL('../node_modules/@portkey-ai/gateway/build/start-server.js', import.meta.url));
 

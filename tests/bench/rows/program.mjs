@@ -1,14 +1,5 @@
 // A peer that is a program of its own: started on a free port, watched until it answers, stopped by its own process id.
 import { spawn } from 'node:child_process';
-import { createServer } from 'node:net';
-
-export async function freePort() {
-  const server = createServer();
-  await new Promise((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** Starts `command` and waits until `ready()` no longer throws. What it printed is shown when it fails. */
 export async function startProgram({ command, args, env, cwd, ready, timeoutMs }) {

@@ -1,6 +1,6 @@
 // Tollgate itself, all functions, on the same Miniflare API as the other rows (not through wrangler's proxy).
 import { join } from 'node:path';
-import { freePort } from './program.mjs';
+import { freePort } from '../../../tools/lib/free-port.mjs';
 
 const PARALLEL_REGISTRATIONS = 4; // each costs about 45 ms of argon2, all in one thread
 const PASSWORD = 'correct-horse-battery-staple-bench';

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Log, LogLevel, Miniflare } from 'miniflare';
-import { freePort } from './program.mjs';
+import { freePort } from '../../../tools/lib/free-port.mjs';
 
 const COMPATIBILITY_DATE = '2026-07-01';
 
