@@ -16,6 +16,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../tools/lib/free-port.mjs';
 import { SETTING_NAMES } from '../../tools/settings.mjs';
+import './connections.mjs';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const STOP_TIMEOUT_MS = 15_000;
