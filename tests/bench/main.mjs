@@ -41,11 +41,11 @@ function stopAll() {
 async function startRow(row, context) {
   const started = performance.now();
   const { prepare } = await import(`./rows/${row.module}.mjs`);
-  await prepare?.();
+  await prepare?.(row);
   const stateDir = join(context.stateRoot, row.id);
   await mkdir(stateDir, { recursive: true });
   if (stopping) throw new Error('stopped');
-  const server = new RowProcess(row.module, { ...context, stateDir }, (text) => say(`  ${row.id}: ${text}`));
+  const server = new RowProcess(row, { ...context, checkout: row.checkout, stateDir }, (text) => say(`  ${row.id}: ${text}`));
   running.push(server);
   const ready = await server.ready;
   say(`  ${row.id}: ready after ${seconds(started)}`);
@@ -163,7 +163,7 @@ async function run(options) {
         if (definition.id === 'direct') throw error;
         skipped.set(definition.id, error.message.split('\n')[0]);
         say(`  ${definition.id}: not measured: ${error.message}`);
-        await running.findLast(({ row }) => row === definition.module)?.stop();
+        await running.find(({ id }) => id === definition.id)?.stop();
       }
     }
 

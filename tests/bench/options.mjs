@@ -1,4 +1,5 @@
 // The rows, what is measured of each, and the command line.
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Failure } from '../../tools/lib/report.mjs';
 
@@ -23,6 +24,9 @@ export const ROWS = [
   { id: 'litellm-cores', module: 'litellm-cores', title: 'LiteLLM proxy, 1 worker/core', note: 'the same on every core', connections: [8] },
 ];
 
+/** Another checkout of this repository, built: what a change does to Tollgate is seen beside what it was, in one run. */
+export const AGAINST = { id: 'against', module: 'tollgate', title: 'Tollgate, other checkout', note: 'the checkout named by --against', many: true };
+
 export const CONNECTIONS = [1, 8, 32];
 export const MANY_CONNECTIONS = 8;
 
@@ -30,6 +34,7 @@ const HELP = `npm run bench -- [options]
 
   --quick            one short round of each (about 90 s); good for a look, not for a claim
   --only a,b         only these rows (${ROWS.map(({ id }) => id).join(', ')}, startup); direct always runs
+  --against DIR      Tollgate of another checkout as well, which is built already
   --users N          users in the rows "over N users" (default 1000; 200 with --quick)
   --rounds N         rounds, of which the median is taken (default 3)
   --seconds N        length of one measurement (default 4)
@@ -43,6 +48,7 @@ export function readOptions(argv) {
     options: {
       quick: { type: 'boolean', default: false },
       only: { type: 'string' },
+      against: { type: 'string' },
       users: { type: 'string' },
       rounds: { type: 'string' },
       seconds: { type: 'string' },
@@ -63,9 +69,11 @@ export function readOptions(argv) {
   const only = values.only?.split(',').map((id) => id.trim());
   const unknown = only?.find((id) => id !== 'startup' && !ROWS.some((row) => row.id === id));
   if (unknown) throw new Failure(`--only: there is no row "${unknown}"`, HELP);
+  const rows = ROWS.filter(({ id }) => !only || id === 'direct' || only.includes(id));
+  if (values.against) rows.push({ ...AGAINST, checkout: resolve(process.env.INIT_CWD ?? process.cwd(), values.against) });
   return {
     quick: values.quick,
-    rows: ROWS.filter(({ id }) => !only || id === 'direct' || only.includes(id)),
+    rows,
     startup: !only || only.includes('startup'),
     users: Math.round(number('users', 1000, 200)),
     rounds: Math.round(number('rounds', 3, 1)),

@@ -29,8 +29,8 @@ export class RowProcess {
 
   /** `onProgress` hears what a slow start has to say. */
   constructor(row, context, onProgress = () => {}) {
-    this.row = row;
-    this.#child = fork(HOST, [JSON.stringify({ row, context })], {
+    this.id = row.id;
+    this.#child = fork(HOST, [JSON.stringify({ row: row.module, context })], {
       detached: true, // Ctrl-C reaches only the parent, which then stops us in order
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: environment(context),

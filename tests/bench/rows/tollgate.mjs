@@ -1,13 +1,18 @@
 // Tollgate itself, all functions, on the same Miniflare API as the other rows (not through wrangler's proxy).
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { freePort } from '../../../tools/lib/free-port.mjs';
 
 const PARALLEL_REGISTRATIONS = 4; // each costs about 45 ms of argon2, all in one thread
 const PASSWORD = 'correct-horse-battery-staple-bench';
 const MARGIN_MS = 60_000;
+const ROOT = resolve(import.meta.dirname, '../../..');
 
-export async function prepare() {
-  const { missingBuilds } = await import('../../../tools/build.mjs');
+/** A tool of this checkout, or of the other one that is measured beside it. */
+const tool = (checkout, name) => import(pathToFileURL(join(checkout ?? ROOT, 'tools', name)).href);
+
+export async function prepare({ checkout }) {
+  const { missingBuilds } = await tool(checkout, 'build.mjs');
   const missing = missingBuilds();
   if (missing.length) throw new Error(`not built: ${missing.join(', ')}`);
 }
@@ -30,9 +35,9 @@ async function inParallel(count, work) {
   await Promise.all(Array.from({ length: PARALLEL_REGISTRATIONS }, worker));
 }
 
-export async function serve({ upstream, stateDir, users, progress }) {
-  const { startPlatform } = await import('../../../tools/platform.mjs');
-  const { generateKeys } = await import('../../../tools/settings.mjs');
+export async function serve({ checkout, upstream, stateDir, users, progress }) {
+  const { startPlatform } = await tool(checkout, 'platform.mjs');
+  const { generateKeys } = await tool(checkout, 'settings.mjs');
   const platform = await startPlatform({
     port: await freePort(),
     stateDir: join(stateDir, 'state'),
