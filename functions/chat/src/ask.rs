@@ -5,7 +5,7 @@ use std::{cell::RefCell, time::Duration};
 use tollgate_platform::{
     Problem, Scope, clock,
     http::Place,
-    outgoing::{self, Answer, Outgoing, Unreachable},
+    outgoing::{self, Answer, Outgoing, Unreachable, Within},
 };
 use tollgate_providers::{ChatRequest, CompletionMeta, ModelRef, UpstreamRequest};
 
@@ -58,14 +58,15 @@ impl<'a> Question<'a> {
         let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let call = Outgoing { method: "POST", url: &url, headers: &headers, body: None };
         let limits = &self.provided.limits;
-        // A whole answer's head comes with the answer: most providers send nothing before it is written.
-        let patience = if self.request.stream() { limits.first_byte } else { limits.whole };
-        outgoing::send_large(self.scope, &call, (body, place), patience).await.map_err(|error| self.unreachable(&error))
+        // A whole answer's head comes with the answer: most providers send nothing before it is written. Head and body share the
+        // time of the whole, so that the hold outlasts them.
+        let within = if self.request.stream() { Within::Head(limits.first_byte) } else { Within::Whole(limits.whole) };
+        outgoing::send_large(self.scope, &call, (body, place), within).await.map_err(|error| self.unreachable(&error))
     }
 
     /// The whole of an answer.
     pub async fn read(&self, answer: &Answer) -> Result<Vec<u8>, Problem> {
-        // Head and body share the time of the whole, so that the hold outlasts them.
+        // What a stream's call answers in one piece has what is left of the time of the whole.
         let gone = Duration::from_millis((clock::wall().as_millis() - self.began).max(0).unsigned_abs());
         let left = self.provided.limits.whole.saturating_sub(gone).max(Duration::from_secs(1));
         answer.bytes(MAX_ANSWER_BYTES, left).await.map_err(|error| self.unreachable(&error))

@@ -54,7 +54,7 @@ pub async fn retrieve_by_id(
 
 fn one(scope: &Scope, id: &str) -> Result<Reply, Problem> {
     let model = ModelRef::parse(id).map_err(|error| Problem::new(Code::ModelNotFound, error.to_string()))?;
-    if model.provider != Provider::Tollgate && providers::endpoint(scope.env(), model.provider).is_none() {
+    if model.provider != Provider::Tollgate && providers::provided(scope.env(), model.provider).is_none() {
         return Err(providers::not_configured(&model));
     }
     Ok(Reply::json(

@@ -1,6 +1,6 @@
 //! Which providers are configured, and where they are.
 
-use std::time::Duration;
+use std::{cell::RefCell, time::Duration};
 
 use tollgate_platform::{Code, Problem, meter::RESERVATION_TTL_MS, settings};
 use tollgate_providers::{Endpoint, ModelRef, Provider};
@@ -60,14 +60,31 @@ pub struct Provided {
     pub limits: Limits,
 }
 
-/// A provider that is configured.
+thread_local! {
+    /// The providers that are configured. The environment does not change while an isolate lives, and each look at it costs.
+    static PROVIDED: RefCell<Option<Vec<(Provider, Provided)>>> = const { RefCell::new(None) };
+}
+
+fn with_all<T>(env: &Env, look: impl FnOnce(&[(Provider, Provided)]) -> T) -> T {
+    PROVIDED.with_borrow_mut(|known| {
+        look(known.get_or_insert_with(|| {
+            let read = |provider| {
+                let endpoint = endpoint(env, provider)?;
+                Some((provider, Provided { endpoint, limits: Limits::of(env, provider) }))
+            };
+            Provider::ALL.into_iter().filter_map(read).collect()
+        }))
+    })
+}
+
+/// A provider, where it is configured.
 pub fn provided(env: &Env, provider: Provider) -> Option<Provided> {
-    Some(Provided { endpoint: endpoint(env, provider)?, limits: Limits::of(env, provider) })
+    with_all(env, |all| all.iter().find(|(known, _)| *known == provider).map(|(_, provided)| provided.clone()))
 }
 
 /// Where a provider is; `None` when it is not configured. A base URL alone is enough: servers on one's own machine often
 /// want no key.
-pub fn endpoint(env: &Env, provider: Provider) -> Option<Endpoint> {
+fn endpoint(env: &Env, provider: Provider) -> Option<Endpoint> {
     let (key, base_url, default) = settings_of(provider)?;
     let (api_key, base_url) = (settings::text(env, key), settings::text(env, base_url));
     if api_key.is_none() && base_url.is_none() {
@@ -78,7 +95,7 @@ pub fn endpoint(env: &Env, provider: Provider) -> Option<Endpoint> {
 
 /// The providers that are configured.
 pub fn configured(env: &Env) -> Vec<Provider> {
-    Provider::ALL.into_iter().filter(|provider| endpoint(env, *provider).is_some()).collect()
+    with_all(env, |all| all.iter().map(|(provider, _)| *provider).collect())
 }
 
 /// 404 for a model of a provider that this installation does not have.

@@ -10,7 +10,7 @@ use js_sys::{Promise, Uint8Array};
 use tollgate_domain::time::Timestamp;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, Headers, RequestInit, RequestRedirect, Response};
+use web_sys::{AbortController, AbortSignal, Headers, RequestInit, RequestRedirect, Response};
 use worker::Delay;
 
 use crate::{
@@ -62,11 +62,29 @@ pub struct Outgoing<'a> {
     pub body: Option<&'a str>,
 }
 
+/// How long the other party may take.
+#[derive(Debug, Clone, Copy)]
+pub enum Within {
+    /// For the head of its answer. Whoever reads the body says how long that may take.
+    Head(Duration),
+    /// For the whole of its answer, from the call to the last byte.
+    Whole(Duration),
+}
+
 /// An answer of another party, its body not read yet.
 #[derive(Debug)]
 pub struct Answer {
     response: Response,
-    abort: AbortController,
+    end: End,
+}
+
+/// How a call is ended before its time.
+#[derive(Debug)]
+enum End {
+    /// By us. It costs a timer for each thing that is waited for.
+    Controller(AbortController),
+    /// By the runtime, so many seconds after the call. One timer, and none of ours.
+    Deadline(AbortSignal, u64),
 }
 
 /// Sends a request and waits for the head of its answer, for as long as `patience`.
@@ -78,7 +96,7 @@ pub async fn send(scope: &Scope, call: &Outgoing<'_>, patience: Duration) -> Res
     if let Some(body) = call.body {
         init.set_body(&Uint8Array::from(body.as_bytes()));
     }
-    fetch(scope, call.url, &init, patience).await
+    fetch(scope, call.url, &init, Within::Head(patience)).await
 }
 
 /// A call without its body.
@@ -103,17 +121,18 @@ pub async fn send_large(
     scope: &Scope,
     call: &Outgoing<'_>,
     (body, place): (String, Option<Place>),
-    patience: Duration,
+    within: Within,
 ) -> Result<Answer, Unreachable> {
-    let Some(place) = place else {
-        return send(scope, &Outgoing { body: Some(&body), ..*call }, patience).await;
-    };
     let init = head(call)?;
+    let Some(place) = place else {
+        init.set_body(&Uint8Array::from(body.as_bytes()));
+        return fetch(scope, call.url, &init, within).await;
+    };
     let (pump, readable) = fixed_length_pipe(body.len())?;
     init.set_body(&readable);
     // When the call is given up or refused, writing fails and this ends, too.
     scope.wait_until(hand_over(body, pump, place));
-    fetch(scope, call.url, &init, patience).await
+    fetch(scope, call.url, &init, within).await
 }
 
 /// What is handed over at once.
@@ -130,26 +149,49 @@ async fn hand_over(body: String, mut pump: Pump, place: Place) {
     drop(place);
 }
 
-async fn fetch(scope: &Scope, url: &str, init: &RequestInit, patience: Duration) -> Result<Answer, Unreachable> {
-    let abort = AbortController::new()?;
-    init.set_signal(Some(&abort.signal()));
+async fn fetch(scope: &Scope, url: &str, init: &RequestInit, within: Within) -> Result<Answer, Unreachable> {
     scope.cost().fetch();
-    let head = JsFuture::from(global_fetch(url, init)?);
-    let response: Response = match select(head, Delay::from(patience)).await {
-        Either::Left((response, _)) => response?.unchecked_into(),
-        Either::Right(_) => {
-            abort.abort();
-            return Err(Unreachable::TooSlow(patience.as_secs()));
+    let answer = match within {
+        Within::Head(patience) => {
+            let abort = AbortController::new()?;
+            init.set_signal(Some(&abort.signal()));
+            let head = JsFuture::from(global_fetch(url, init)?);
+            match select(head, Delay::from(patience)).await {
+                Either::Left((response, _)) => {
+                    Answer { response: response?.unchecked_into(), end: End::Controller(abort) }
+                }
+                Either::Right(_) => {
+                    abort.abort();
+                    return Err(Unreachable::TooSlow(patience.as_secs()));
+                }
+            }
+        }
+        Within::Whole(patience) => {
+            let signal = AbortSignal::timeout_with_u32(u32::try_from(patience.as_millis()).unwrap_or(u32::MAX));
+            init.set_signal(Some(&signal));
+            let end = End::Deadline(signal, patience.as_secs());
+            let response = JsFuture::from(global_fetch(url, init)?).await.map_err(|error| end.why(error.into()))?;
+            Answer { response: response.unchecked_into(), end }
         }
     };
-    if (300..400).contains(&response.status()) && response.status() != 304 {
-        abort.abort();
+    let status = answer.status();
+    if (300..400).contains(&status) && status != 304 {
+        answer.give_up().await;
         return Err(Unreachable::broken(format!(
-            "it answered a redirect ({}), and what was sent is for the configured address alone",
-            response.status()
+            "it answered a redirect ({status}), and what was sent is for the configured address alone"
         )));
     }
-    Ok(Answer { response, abort })
+    Ok(answer)
+}
+
+impl End {
+    /// Why nothing more came: where the time is over, that is the reason.
+    fn why(&self, error: Unreachable) -> Unreachable {
+        match self {
+            Self::Deadline(signal, seconds) if signal.aborted() => Unreachable::TooSlow(*seconds),
+            _ => error,
+        }
+    }
 }
 
 impl Answer {
@@ -175,29 +217,47 @@ impl Answer {
         Some(at.seconds_since(clock::wall()).to_string())
     }
 
-    /// The whole body, of at most `most` bytes, within `patience`.
+    /// The whole body, of at most `most` bytes, within `patience`; a call with a deadline for the whole has that one instead.
     ///
     /// # Errors
     /// When it breaks off, is longer, or takes longer.
     pub async fn bytes(&self, most: usize, patience: Duration) -> Result<Vec<u8>, Unreachable> {
         let reading = Box::pin(self.read(most));
+        let End::Controller(abort) = &self.end else {
+            return reading.await.map_err(|error| self.end.why(error));
+        };
         match select(reading, Delay::from(patience)).await {
             Either::Left((read, _)) => read,
             Either::Right(_) => {
-                self.abort.abort();
+                abort.abort();
                 Err(Unreachable::TooSlow(patience.as_secs()))
             }
         }
     }
 
+    /// Nobody wants the rest.
+    async fn give_up(&self) {
+        match (&self.end, self.pieces()) {
+            (End::Controller(abort), _) => abort.abort(),
+            (End::Deadline(..), Some(pieces)) => pieces.cancel().await,
+            (End::Deadline(..), None) => {}
+        }
+    }
+
     async fn read(&self, most: usize) -> Result<Vec<u8>, Unreachable> {
+        // What it says of its length is enforced by the runtime, unless what is read is not what was sent.
+        let declared = self.header("content-length").and_then(|length| length.parse::<usize>().ok());
+        if declared.is_some_and(|length| length <= most) && self.header("content-encoding").is_none() {
+            let buffer = JsFuture::from(self.response.array_buffer()?).await?;
+            return Ok(Uint8Array::new(&buffer).to_vec());
+        }
         let Some(pieces) = self.pieces() else {
             return Ok(Vec::new());
         };
         let mut body = Vec::new();
         while let Some(piece) = pieces.next().await? {
             if body.len() + piece.len() > most {
-                self.abort.abort();
+                pieces.cancel().await;
                 return Err(Unreachable::broken(format!("it answered more than {most} bytes")));
             }
             body.extend_from_slice(&piece);
