@@ -107,6 +107,15 @@ const COSTS_APART: &[&str] = &[
     "/num_sources_used",
 ];
 
+/// What stands at a JSON pointer (RFC 6901) without escapes. `Value::pointer` makes two texts of each step, and every chunk of a
+/// stream is looked through for all of these names.
+fn at<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
+    pointer.split('/').skip(1).try_fold(value, |value, step| match value {
+        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+        _ => value.get(step),
+    })
+}
+
 /// What was reported so far of one answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Report {
@@ -125,21 +134,19 @@ pub(crate) struct Report {
 impl Report {
     /// The report in an answer or a chunk, if there is one.
     pub(crate) fn in_answer(answer: &Value) -> Option<Self> {
-        let place = PLACES.iter().find_map(|place| Self::of(answer.pointer(place)?));
+        let place = PLACES.iter().find_map(|place| Self::of(at(answer, place)?));
         let tier = answer.get("service_tier").and_then(Value::as_str).map(Tier::named);
         place.map(|report| Self { tier: tier.unwrap_or(report.tier), ..report })
     }
 
     /// A report as it stands in `usage`.
     pub(crate) fn of(usage: &Value) -> Option<Self> {
-        let is_there =
-            |names: &[&str]| names.iter().any(|name| usage.pointer(name).is_some_and(|value| !value.is_null()));
+        let is_there = |names: &[&str]| names.iter().any(|name| at(usage, name).is_some_and(|value| !value.is_null()));
         let spoken = DIALECTS.iter().find(|dialect| is_there(dialect.prompt) || is_there(dialect.answer));
         let dialect = spoken.or_else(|| DIALECTS.iter().find(|dialect| is_there(dialect.total)))?;
         let mut report = Self::default();
-        let mut counts = |names: &[&str]| -> Vec<u64> {
-            names.iter().filter_map(|name| report.count(usage.pointer(name))).collect()
-        };
+        let mut counts =
+            |names: &[&str]| -> Vec<u64> { names.iter().filter_map(|name| report.count(at(usage, name))).collect() };
         let mut first = |names: &[&str]| counts(names).first().copied();
         let (prompt, answer, total) = (first(dialect.prompt), first(dialect.answer), first(dialect.total));
         let (cached, written, reasoning) = (first(dialect.cached), first(dialect.written), first(dialect.reasoning));
@@ -231,8 +238,7 @@ impl Report {
 
 /// Whether there is a part in it that costs another price than text.
 fn costs_apart(usage: &Value) -> bool {
-    let is_there =
-        |name: &&str| usage.pointer(name).is_some_and(|value| value.as_f64() != Some(0.0) && !value.is_null());
+    let is_there = |name: &&str| at(usage, name).is_some_and(|value| value.as_f64() != Some(0.0) && !value.is_null());
     // Gemini's details: a list of `{modality, tokenCount}`. Pictures in the prompt cost what text does, in the answer they do not.
     let has_modality = |list: &str, apart: &[&str]| {
         let entries = usage.get(list).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
@@ -256,4 +262,31 @@ fn costs_apart(usage: &Value) -> bool {
 fn whole(number: f64) -> Option<u64> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and within the bounds")]
     (number.fract() == 0.0 && (0.0..=1e9).contains(&number)).then_some(number as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_name_leads_where_the_same_json_pointer_does() {
+        let answer = json!({
+            "usage": {"prompt_tokens": 1, "prompt_tokens_details": {"cached_tokens": 2}, "total_tokens": null},
+            "usageMetadata": [], "x_groq": {"usage": 3}, "choices": [{"usage": {"input_tokens": 4}}], "eval_count": "5",
+        });
+        let places =
+            [&answer, &answer["usage"], &answer["choices"][0]["usage"], &answer["usageMetadata"], &Value::Null];
+        let names = DIALECTS.iter().flat_map(|dialect| {
+            let Dialect { prompt, answer, total, cached, written, reasoning, beside_prompt, beside_answer } = dialect;
+            [prompt, answer, total, cached, written, reasoning, beside_prompt, beside_answer]
+        });
+        for name in names.copied().chain([PLACES, COSTS_APART]).flatten() {
+            assert!(!name.contains('~'), "{name} has an escape");
+            for place in places {
+                assert_eq!(at(place, name), place.pointer(name), "{name} in {place}");
+            }
+        }
+    }
 }
