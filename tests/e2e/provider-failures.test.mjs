@@ -104,6 +104,26 @@ for (const stream of [false, true]) {
   });
 }
 
+for (const [how, head] of [['of a told length', { 'content-length': 500 }], ['in pieces', {}]]) {
+  test(`a provider that begins an answer ${how} and never ends it: 504 within the time of the whole, nothing charged`, async () => {
+    const user = await register(platform);
+    const model = `half-${how.replaceAll(' ', '-')}`;
+    const gone = new Promise((left) =>
+      upstream.answers(model, ({ response }) => {
+        response.on('close', left);
+        response.writeHead(200, { 'content-type': 'application/json', ...head });
+        response.write('{"id": ');
+      }),
+    );
+    const answer = await chat(platform, user.access_token, { model: `openai/${model}` });
+    assertProblem(answer, 504, 'provider_timeout');
+    assert.match(answer.data.detail, /2 s/);
+    const { requests, tokens } = await settledQuota(platform, user.access_token);
+    assert.deepEqual([requests.used, tokens.used], [0, 0]);
+    await gone;
+  });
+}
+
 test('a redirect of a provider is not followed: neither the key nor the prompt reach another origin', async () => {
   const elsewhere = [];
   const thief = createServer((request, response) => {
