@@ -10,7 +10,7 @@ import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Log, LogLevel, Miniflare } from 'miniflare';
-import { freePort } from './lib/free-port.mjs';
+import { freePort, INNER_PORTS } from './lib/free-port.mjs';
 import { listFunctions } from './lib/functions.mjs';
 import { migrate } from './lib/migrate.mjs';
 import { Failure } from './lib/report.mjs';
@@ -53,7 +53,7 @@ export async function startPlatform({ port, host = '127.0.0.1', stateDir, settin
   mkdirSync(stateDir, { recursive: true });
   const say = (level, message) => log({ source: 'platform', level, message });
   // Miniflare keeps the port of its own entry over restarts, so it is one that outgoing connections are not given.
-  const entryPort = await freePort();
+  const entryPort = await freePort(INNER_PORTS);
   const readOptions = () => {
     const configs = withShards(listFunctions(root ? { root } : undefined).map(readConfig), shards);
     if (configs.length === 0) throw new Failure('there are no functions to run', 'A function is a folder in functions/ with a wrangler.toml.');
