@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, test } from 'node:test';
-import { withDatabase } from '../harness/database.mjs';
+import { readDatabase, withDatabase } from '../harness/database.mjs';
 import { PASSWORD, assertProblem, call, chat, freshEmail, get, post, register } from '../harness/http.mjs';
 import { tokenOf, waitForMails } from '../harness/outbox.mjs';
 import { withPlatform } from '../harness/platform.mjs';
@@ -186,4 +186,10 @@ test('who confirms their address in time keeps the trial they began', async () =
   const before = await trialOf(user);
   assert.equal((await verify(user.email, as(user))).status, 204);
   assert.deepEqual(await trialOf(user), before);
+  // A trial that begins later than its claim, by however little, is one that is cut short, and would begin anew.
+  await Promise.all(Array.from({ length: 40 }, () => register(platform)));
+  const apart = readDatabase(platform.stateDir, (database) =>
+    database.prepare("SELECT s.trial_started_at - u.created_at AS ms FROM users u JOIN subscriptions s ON s.user_id = u.user_id WHERE s.plan = 'trial' ORDER BY u.created_at DESC LIMIT 40").all(),
+  );
+  assert.deepEqual([apart.length, apart.filter(({ ms }) => ms !== 0).length], [40, 0]);
 });

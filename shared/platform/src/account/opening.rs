@@ -8,6 +8,7 @@ use tollgate_domain::{
     id::{Shard, TenantId, UserId},
     meter::{Entitlement, Terms},
     shards::Placement,
+    time::Timestamp,
     trial::Trial,
 };
 
@@ -67,7 +68,7 @@ pub async fn open(scope: &Scope, person: &NewPerson<'_>) -> Result<(TenantId, Us
     let user = UserId::new(now, random::entropy()?);
     let tenant = TenantId::on_shard(now, random::entropy()?, shard(scope, person.email).await?);
     let email_verified = person.identity.is_some_and(|(_, vouched)| vouched);
-    let mut entitlement = Entitlement { confirmed: email_verified, ..first_plan(scope, person.product)? };
+    let mut entitlement = Entitlement { confirmed: email_verified, ..first_plan(scope, person.product, now)? };
     let account = NewAccount {
         user,
         tenant,
@@ -124,9 +125,9 @@ async fn shard(scope: &Scope, email: &Email) -> Result<Shard, Problem> {
     Ok(placement.choose(|shard| bound.contains(&shard), u64::from_be_bytes(random::bytes()?)))
 }
 
-/// The plan an account begins with: the trial; without limits where the platform is being measured.
-fn first_plan(scope: &Scope, product: Product) -> Result<Entitlement, Problem> {
-    let now = scope.now();
+/// The plan an account begins with: the trial; without limits where the platform is being measured. It begins at the instant of
+/// the claim: a trial that began a millisecond later would be one that is cut short, and begin anew with the confirmed address.
+fn first_plan(scope: &Scope, product: Product, now: Timestamp) -> Result<Entitlement, Problem> {
     let (plan, terms) = if scope.settings().environment == Environment::Bench {
         (Plan::Bench, Terms::Monthly { anchor: now })
     } else {
