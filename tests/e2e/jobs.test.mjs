@@ -97,6 +97,7 @@ test('killed in the middle, the next run goes on where it stopped: everybody is 
     const another = (id, n) => `${id.slice(0, -4)}${id.at(-4) === 'f' ? 'e' : 'f'}${String(n).padStart(3, '0')}`;
     for (let n = 0; n < COUNT; n++) {
       const ids = { tenant_id: another(tenant.tenant_id, n), user_id: another(user.user_id, n) };
+      assert.notEqual(ids.tenant_id, tenant.tenant_id);
       insert('tenants', { ...tenant, tenant_id: ids.tenant_id });
       insert('users', { ...user, ...ids, email: `many-${n}@example.com` });
       insert('subscriptions', { ...subscription, ...ids, trial_started_at: now - 8 * DAY_MS, trial_ends_at: now - 60_000 + n });

@@ -118,7 +118,7 @@ export async function withPlatform({ env = {}, stateDir, port, checkout = ROOT, 
     },
     waitForLog,
     assertNoPanic() {
-      const bad = log.filter((line) => /panicked at|RuntimeError: unreachable|code had hung|workerd ended unexpectedly \((?!SIGKILL)/.test(line));
+      const bad = log.filter((line) => /panicked at|RuntimeError: unreachable|code had hung|workerd ended (?:unexpectedly|before it was back) \((?!SIGKILL)/.test(line));
       if (bad.length > 0) throw new Error(`the log tells of a panic:\n${bad.join('\n')}\nand of the platform:\n${log.filter((line) => line.startsWith('[platform]')).slice(-20).join('\n')}`);
     },
   };
